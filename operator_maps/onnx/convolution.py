@@ -11,7 +11,7 @@ from converter.rows import Arg, Expression, Node, Operand, expr, invoke, reshape
 from operator_maps.lib.windows import Window, pad_input, padding_of, scalar, sizes_of, window_of
 
 if TYPE_CHECKING:
-    from mindspore import ops
+    from mindspore import mint, ops
 
 
 def conv(
@@ -33,11 +33,16 @@ def conv(
     layer or the function does not support (asymmetric in 1-D or on computed weights) is an `ops.pad` before it.
 
     Raises:
-        Unsupported: the kernel's extents are unknown, the padding is negative, there are more than three spatial axes,
-            or weight, groups and channels do not fit together.
+        Unsupported: the kernel's extents are unknown and the padding depends on them, the padding is negative, there
+            are more than three spatial axes, or weight, groups and channels do not fit together.
     """
-    kernel = _kernel(node, w, kernel_shape)
     check_channels(node, x, w, group)
+    if kernel_shape is None and w.shape is not None and None in w.shape[2:] and not auto_pad.startswith("SAME"):
+        window = window_of(node, x, (1,) * (len(w.shape) - 2), auto_pad, strides, dilations, pads)
+        padded = pad_input(x, window) if window.padded else x
+        y = expr("{0}({1}, {2}, {3}, {4}, {5})", convolve_by_taps, padded, w, window.strides, window.dilations, group)
+        return y if b is None else _plus_bias(y, b, window.rank)
+    kernel = _kernel(node, w, kernel_shape)
     return convolution(node, x, w, b, window_of(node, x, kernel, auto_pad, strides, dilations, pads), group)
 
 
@@ -77,6 +82,23 @@ def convolve(x: Arg, w: Arg, window: Window, group: int, bias: Arg = None) -> Ex
     return invoke(f"ops.conv{window.rank}d", x, w, *bias, **options)
 
 
+def convolve_by_taps(x, weight, strides, dilations, groups):
+    """Convolve by a kernel whose extents are known when it runs: gather the elements of each window, then a product."""
+    rank = weight.ndim - 2
+    batch, outputs = x.shape[0], weight.shape[0]
+    counts = []
+    for i in range(rank):
+        kernel, axis = weight.shape[i + 2], 2 + 2 * i
+        count = (x.shape[axis] - (kernel - 1) * dilations[i] - 1) // strides[i] + 1
+        places = (ops.arange(kernel) * dilations[i]).unsqueeze(1) + ops.arange(count) * strides[i]
+        x = ops.gather(x, places, axis)
+        counts.append(count)
+    order = (0, 1, *range(2, 2 + 2 * rank, 2), *range(3, 3 + 2 * rank, 2))
+    taps = weight.reshape((groups, outputs // groups, -1))
+    windows = x.transpose(order).reshape((batch, groups, taps.shape[2], -1))
+    return ops.matmul(taps, windows).reshape((batch, outputs, *counts))
+
+
 def _pad_mode(window: Window) -> str:
     return "same" if window.auto_pad == "SAME_UPPER" else "pad" if window.padded else "valid"
 
@@ -103,21 +125,35 @@ def conv_transpose(
     only the bias.
 
     Raises:
-        Unsupported: the kernel's extents are unknown, an `output_shape` is given for dynamic extents, the padding is
-            negative, or weight, groups and channels do not fit together.
+        Unsupported: the kernel's extents are unknown, the padding is negative, or weight, groups and channels do not
+            fit together.
     """
     check_channels(node, x, w, group, transposed=True)
     window = window_of(node, x, _kernel(node, w, kernel_shape), "NOTSET", strides, dilations, pads)
-    window, more = _trim(node, x, window, auto_pad, output_padding or (0,) * window.rank, output_shape)
-    in_layer = w.is_weight and not (window.rank == 3 and window.dilations[0] > 1)  # the layer does not dilate the depth
-    late_bias = b if any(more) or not in_layer else None
-    if in_layer:
-        y = _transposed_layer(node, x, w, None if late_bias else b, window, group)
-    else:
-        y = _transposed_function(x, w, window, group)
+    added = output_padding or (0,) * window.rank
+    if output_shape and None in sizes_of(x, window.rank):
+        y = _transposed(node, x, w, None, window.without_padding(), group)
+        options = (output_shape[-window.rank :], window.strides, added, auto_pad == "SAME_UPPER")
+        y = expr("{0}({1}, {2}, {3}, {4}, {5})", crop_to, y, *options)
+        return y if b is None else _plus_bias(y, b, window.rank)
+    window, more = _trim(x, window, auto_pad, added, output_shape)
+    late_bias = b if any(more) or not _is_layer(w, window) else None
+    y = _transposed(node, x, w, None if late_bias else b, window, group)
     if any(more):
-        y = expr("ops.pad({0}, {1})", y, tuple(pad for extra in reversed(more) for pad in (0, extra)))
+        y = expr("ops.pad({0}, {1})", y, more)
     return y if late_bias is None else _plus_bias(y, late_bias, window.rank)
+
+
+def _is_layer(w: Operand, window: Window) -> bool:
+    """Whether a transposed convolution is a layer, which does not dilate the depth."""
+    return w.is_weight and not (window.rank == 3 and window.dilations[0] > 1)
+
+
+def _transposed(node: Node, x: Operand, w: Operand, b: Operand | None, window: Window, group: int) -> Expression:
+    """Make a transposed convolution: a layer with the bias, or a function without it."""
+    if _is_layer(w, window):
+        return _transposed_layer(node, x, w, b, window, group)
+    return _transposed_function(x, w, window, group)
 
 
 def check_channels(node: Node, x: Operand, w: Operand, group: int, transposed: bool = False) -> None:
@@ -178,32 +214,36 @@ def _plus_bias(y: Arg, b: Arg, rank: int) -> Expression:
 
 
 def _trim(
-    node: Node,
     x: Operand,
     window: Window,
     auto_pad: str,
     output_padding: Sequence[int],
     output_shape: Sequence[int] | None,
 ) -> tuple[Window, tuple[int, ...]]:
-    """How the full result is cropped (as the window's padding), and how many zeros are then appended to each axis."""
+    """How the full result is cropped (as the window's padding), and the zeros that are then added (as `ops.pad`'s)."""
     sizes = sizes_of(x, window.rank)
     begin, end = list(window.begin), list(window.end)
     for i in range(window.rank):
         extent, stride = window.extents[i], window.strides[i]
         if output_shape:
-            if sizes[i] is None:
-                raise node.decline("output_shape is given for an input of free extents")
             total = stride * (sizes[i] - 1) + extent + output_padding[i] - output_shape[i - window.rank]  # type: ignore[operator]
         elif auto_pad.startswith("SAME"):
             total = max(extent - stride + output_padding[i], 0)
         else:
             continue
-        small, large = max(total, 0) // 2, max(total, 0) - max(total, 0) // 2
-        begin[i] = small if auto_pad == "SAME_UPPER" else large
+        if -stride < total < 0:
+            begin[i] = 0
+        else:
+            begin[i] = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
         end[i] = total - begin[i]  # type: ignore[operator]
     trimmed = [taken - more for taken, more in zip(end, output_padding, strict=True)]  # type: ignore[operator]
-    window = replace(window, begin=tuple(begin), end=tuple(max(taken, 0) for taken in trimmed))
-    return window, tuple(max(-taken, 0) for taken in trimmed)
+    pairs = zip(reversed(begin), reversed(trimmed), strict=True)
+    window = replace(window, begin=_positive(begin), end=_positive(trimmed))  # type: ignore[arg-type]
+    return window, _positive([-taken for pair in pairs for taken in pair])  # type: ignore[operator]
+
+
+def _positive(numbers: Sequence[int]) -> tuple[int, ...]:
+    return tuple(max(number, 0) for number in numbers)
 
 
 def _transposed_layer(node: Node, x: Operand, w: Operand, b: Operand | None, window: Window, group: int) -> Expression:
@@ -235,6 +275,24 @@ def _transposed_function(x: Arg, w: Arg, window: Window, group: int) -> Expressi
     helper = (conv_transpose1d, conv_transpose2d, conv_transpose3d)[window.rank - 1]
     pads = tuple(pad for pair in zip(window.begin, window.end, strict=True) for pad in pair)
     return expr("{0}({1}, {2}, {3}, {4}, {5}, {6})", helper, x, w, window.strides, pads, window.dilations, group)
+
+
+def crop_to(y, shape, strides, added, upper):
+    """Crop or extend the full result of a transposed convolution to `shape`; an odd number of rows is cropped more at
+    the end (upper) or at the beginning. Fewer rows than a stride are only added at the end.
+    """
+    starts, pads = [], []
+    for i in range(len(shape) - 1, -1, -1):
+        total = y.shape[i + 2] + added[i] - shape[i]
+        start = total // 2 if upper else total - total // 2
+        if total < 0 and total > -strides[i]:
+            start = 0
+        pads += [max((-start, 0)), max((start + shape[i] - y.shape[i + 2], 0))]
+        starts.append(max((start, 0)))
+    y = ops.pad(y, pads)
+    for i in range(len(shape)):
+        y = mint.narrow(y, i + 2, starts[-1 - i], shape[i])
+    return y
 
 
 def conv_transpose1d(x, weight, stride, padding, dilation, group):

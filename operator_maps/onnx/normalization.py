@@ -165,8 +165,17 @@ def instance_normalization(node: Node, x: Operand, scale: Operand, b: Operand, *
     if channels is None and x.shape is not None:
         channels = x.shape[1]
     if channels is None:
-        raise node.decline("the number of its channels is unknown")
+        return expr("{0}({1}, {2}, {3}, {4})", instance_norm, x, scale, b, epsilon)
     return _group_norm(node, x, channels, channels, scale, b, epsilon)
+
+
+def instance_norm(x, scale, bias, epsilon):
+    """Normalise every channel of every item by its own mean and variance, in float32."""
+    axes, shape = tuple(range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
+    wide = x.astype(ms.float32)
+    centred = wide - ops.mean(wide, axes, True)
+    normalized = centred * ops.rsqrt(ops.mean(ops.square(centred), axes, True) + epsilon)
+    return normalized.astype(x.dtype) * scale.reshape(shape) + bias.reshape(shape)
 
 
 def group_normalization(

@@ -87,12 +87,22 @@ def flatten(node: Node, x: Operand, *, axis: int = 1) -> Arg:
         return x if x.rank == 2 else expr("ops.flatten({0}, start_dim=1)", x)
     extents = x.shape_python()
     if extents is None:
-        raise node.decline("the rank of its input is unknown")
+        return expr("{0}({1}, {2})", flatten_from, x, axis)
     axis = axis + len(extents) if axis < 0 else axis
     rows, columns = _product(extents[:axis]), _product(extents[axis:])
     if isinstance(columns, int) and columns:
         return _to_fixed(x, (rows if isinstance(rows, int) else -1, columns))
     return _to_fixed(x, (rows, columns if columns == 0 else -1))
+
+
+def flatten_from(x, axis):
+    """Make a matrix of `x`: the axes before `axis` are its rows."""
+    rows, columns = 1, 1
+    for extent in x.shape[:axis]:
+        rows *= extent
+    for extent in x.shape[axis:]:
+        columns *= extent
+    return x.reshape((rows, columns))
 
 
 def _product(extents: tuple[Arg, ...]) -> Arg:

@@ -148,6 +148,7 @@ TRANSPOSED = [
     (X, V, {"strides": (2, 2), "pads": (1, 1, 1, 1), "output_padding": (1, 1)}, "padding=(1, 0, 1, 0)"),
     (X, V, {"strides": (2, 3), "output_padding": (0, 2)}, "ops.pad("),
     (X, V, {"strides": (2, 2), "output_shape": (17, 18)}, "nn.Conv2dTranspose("),
+    (X, V, {"strides": (2, 2), "output_shape": (24, 20), "auto_pad": "SAME_UPPER"}, "x0), (2, 1, 3, 2))"),
     (X, V, {"strides": (2, 2), "auto_pad": "SAME_UPPER"}, "nn.Conv2dTranspose("),
     (X, V, {"strides": (2, 2), "auto_pad": "SAME_LOWER"}, "nn.Conv2dTranspose("),
     (X, V, {"group": 2, "dilations": (2, 1)}, "group=2"),
@@ -175,6 +176,38 @@ def test_transposed_convolution(x: np.ndarray, v: np.ndarray, attributes: dict[s
 def test_transposed_convolution_with_computed_weights(x: np.ndarray, v: np.ndarray, attributes: dict[str, Any]) -> None:
     rep = check("ConvTranspose", x, v, B[:3], atol=2e-5, **attributes)
     assert f"conv_transpose{x.ndim - 2}d(x0, x1" in rep.script
+
+
+@pytest.mark.parametrize("layer", [True, False])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"output_shape": (7, 8, 6), "strides": (2, 2, 2)},
+        {"output_shape": (10, 11, 7), "strides": (2, 2, 2), "auto_pad": "SAME_UPPER"},  # longer than the full result
+        {"output_shape": (11, 12, 9), "strides": (2, 2, 2), "auto_pad": "SAME_UPPER"},  # by more than a stride
+        {"output_shape": (6, 7, 5), "strides": (2, 1, 2), "output_padding": (1, 0, 1), "auto_pad": "SAME_LOWER"},
+    ],
+)
+def test_an_output_shape_for_free_extents(attributes: dict[str, Any], rank: int, layer: bool) -> None:
+    options = {key: value if key == "auto_pad" else value[:rank] for key, value in attributes.items()}
+    x, v, bias = normal(2, 2, *(4, 5, 3)[:rank]), normal(2, 3, *(3, 2, 2)[:rank]), normal(3)
+    model = model_of("ConvTranspose", (x, v, bias), constants=(1, 2) if layer else (), **options)
+    for axis in range(rank):
+        model.graph.input[0].type.tensor_type.shape.dim[2 + axis].dim_param = f"d{axis}"
+    check_model(model, [x] if layer else [x, v, bias], atol=2e-5, dynamic=layer)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("attributes", [{}, {"strides": (2, 1, 2), "dilations": (1, 2, 1), "pads": (1, 0, 1, 0, 2, 1)}])
+def test_a_kernel_of_free_extents(attributes: dict[str, Any], rank: int) -> None:
+    options = {key: value[:rank] + (value[3 : 3 + rank] if key == "pads" else ()) for key, value in attributes.items()}
+    x, w, bias = normal(2, 4, *(6, 7, 5)[:rank]), normal(6, 2, *(3, 2, 2)[:rank]), normal(6)
+    model = model_of("Conv", (x, w, bias), group=2, **options)
+    for value in model.graph.input[:2]:
+        for axis in range(rank):
+            value.type.tensor_type.shape.dim[2 + axis].dim_param = f"{value.name}{axis}"
+    assert "convolve_by_taps" in check_model(model, [x, w, bias], atol=2e-5, dynamic=True).script
 
 
 @pytest.mark.parametrize("group", [1, 2])

@@ -186,3 +186,20 @@ def test_batch_norm_of_doubles() -> None:
 def test_squares_that_float16_does_not_hold(operator: str, options: dict[str, Any]) -> None:
     x = np.random.default_rng(0).choice([-600, 300, 900], (2, 4, 3, 3)).astype(np.float16)
     check(operator, x, rtol=1e-2, atol=1e-2, **options)
+
+
+@pytest.mark.parametrize(
+    ("operator", "opset", "channels"),
+    [("InstanceNormalization", 22, 4), ("GroupNormalization", 18, 2), ("GroupNormalization", 21, 4)],
+)
+@pytest.mark.parametrize("spatial", [(3,), (3, 2), (2, 3, 2)])
+def test_a_norm_of_free_channels(operator: str, opset: int, channels: int, spatial: tuple[int, ...]) -> None:
+    options = {"num_groups": 2} if operator[0] == "G" else {}
+    inputs = [normal(2, 4, *spatial), normal(channels), normal(channels)]
+    model = model_of(operator, inputs, opset=opset, **options)
+    for value in model.graph.input:
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+            dim.dim_param = f"{value.name}{axis}"
+    del model.graph.output[0].type.tensor_type.shape.dim[:]
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    check_model(model, inputs, atol=2e-5, dynamic=True)

@@ -165,6 +165,13 @@ def test_unsqueezes_a_tensor_of_unknown_rank() -> None:
     check_model(model, [np.ones((2, 3), np.float32)])
 
 
+@pytest.mark.parametrize("axis", [-2, -1, 0, 1, 2])
+@pytest.mark.parametrize("target", [(2, 3, 4), (4, 6), (2, 1, 3, 4)])
+def test_flattens_a_tensor_of_unknown_rank(axis: int, target: tuple[int, ...]) -> None:
+    text = f"g (float[n,3,4] x, int64[k] s) => (float[a,b] y) {{ z = Reshape (x, s) y = Flatten <axis = {axis}> (z) }}"
+    check_model(parse(text, 20), [X, ints(*target)])
+
+
 @pytest.mark.parametrize("axes", [(0, 2), (-1, 0), (1, -2), (3,)])
 def test_unsqueezes_axes_that_only_the_run_knows(axes: tuple[int, ...]) -> None:
     text = f"g (float[n,3,4] x, int64[{len(axes)}] a) => (float[k] y) {{ y = Unsqueeze (x, a) }}"

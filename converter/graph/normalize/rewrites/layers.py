@@ -38,14 +38,18 @@ def batch_normalization_14(edit: Edit) -> None:
 def group_normalization_21(edit: Edit) -> None:
     """Scale and bias are per group, (groups,), up to version 18, and per channel, (C,), since."""
     channels, groups = edit.shape(edit.input(0))[1], edit.get("num_groups")
-    if channels is None:
-        raise RefusedError("the number of its channels is unknown")
     if channels == groups:
         return
+    if channels is None:
+        count = edit.before("Shape", edit.input(0), start=1, end=2)
+        each = edit.before("Div", count, edit.ints("groups", [groups]))
+        shape = edit.before("Concat", edit.ints("groups", [groups]), each, axis=0)
+    else:
+        shape = edit.ints("shape", [groups, channels // groups])
     for index in (1, 2):
         column = edit.before("Unsqueeze", edit.input(index), edit.ints("axes", [1]))
-        unknown_length = edit.before("Expand", column, edit.ints("shape", [groups, channels // groups]))
-        edit.set_input(index, edit.before("Reshape", unknown_length, edit.ints("channels", [channels])))
+        unknown_length = edit.before("Expand", column, shape)
+        edit.set_input(index, edit.before("Reshape", unknown_length, edit.ints("channels", [channels or -1])))
 
 
 def dropout_10(edit: Edit) -> None:
