@@ -37,19 +37,37 @@ def in_parts(module: torch.nn.Module, named: Mapping[str, Any]) -> tuple[torch.n
     names = ["_".join(map(_text, path)) for path, _ in flat]
     leaves = [leaf.detach().cpu() if isinstance(leaf, torch.Tensor) else leaf for _, leaf in flat]
     tensors = {name: leaf for name, leaf in zip(names, leaves, strict=True) if isinstance(leaf, torch.Tensor)}
-    if list(tensors) == list(named):
-        return module, tensors
     original = module.forward
+    parameters = inspect.signature(original).parameters
+    if list(tensors) == list(named) and all(_is_plain(parameters.get(name)) for name in named):
+        return module, tensors
+    ordered, variadic = _by_position(parameters)
 
     def forward(**values: Any) -> Any:
         given = [values.get(name, leaf) for name, leaf in zip(names, leaves, strict=True)]
-        return original(**pytree.tree_unflatten(given, structure))
+        arguments = pytree.tree_unflatten(given, structure)
+        first = [arguments.pop(name) for name in ordered if name in arguments]
+        return original(*first, *arguments.pop(variadic, ()), **arguments)
 
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     forward.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in tensors])  # type: ignore[attr-defined]
     taking = copy.copy(module)
     taking.forward = forward  # type: ignore[method-assign]
     return taking, tensors
+
+
+def _is_plain(parameter: inspect.Parameter | None) -> bool:
+    """Whether a parameter can be given by its name; one that `**kwargs` takes is none of the function's own."""
+    return parameter is not None and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+
+
+def _by_position(parameters: Mapping[str, inspect.Parameter]) -> tuple[list[str], str]:
+    """The parameters that are given by position, and the name of `*args`, before which all are; "" without one."""
+    every = list(parameters.values())
+    variadic = next((i for i, each in enumerate(every) if each.kind is each.VAR_POSITIONAL), None)
+    if variadic is not None:
+        return [each.name for each in every[:variadic]], every[variadic].name
+    return [each.name for each in every if each.kind is each.POSITIONAL_ONLY], ""
 
 
 def _text(key: Any) -> str:

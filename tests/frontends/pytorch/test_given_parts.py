@@ -45,6 +45,30 @@ def test_every_tensor_is_an_input_and_the_module_stays_as_it_is():
     torch.testing.assert_close(taking(**in_parts(net, other)[1]), net(**other))
 
 
+class Sum(torch.nn.Module):
+    def forward(self, x, *others, scale=1):
+        return x * scale + sum(others)
+
+
+def test_any_number_of_arguments():
+    tensors = {"x": torch.ones(2), "others": (torch.ones(2) * 2, torch.ones(2) * 3), "scale": torch.tensor(4.0)}
+    taking, parts = in_parts(Sum(), tensors)
+    assert list(parts) == ["x", "others_0", "others_1", "scale"]
+    torch.testing.assert_close(taking(**parts), torch.ones(2) * 9)
+
+
+class Batch(torch.nn.Module):
+    def forward(self, x, /, **batch):
+        return x - batch["y"]
+
+
+def test_arguments_that_have_no_name_of_their_own():
+    given = {"x": torch.ones(2), "y": torch.zeros(2)}
+    taking, parts = in_parts(Batch(), given)
+    assert list(parts) == ["x", "y"]
+    torch.testing.assert_close(taking(**parts), torch.ones(2))
+
+
 def test_tensors_alone_need_no_other_module():
     net, x = torch.nn.Linear(3, 3), torch.ones(1, 3)
     assert in_parts(net, {"input": x})[0] is net
