@@ -38,7 +38,7 @@ def in_parts(module: torch.nn.Module, named: Mapping[str, Any]) -> tuple[torch.n
     leaves = [leaf.detach().cpu() if isinstance(leaf, torch.Tensor) else leaf for _, leaf in flat]
     tensors = {name: leaf for name, leaf in zip(names, leaves, strict=True) if isinstance(leaf, torch.Tensor)}
     original = module.forward
-    parameters = inspect.signature(original).parameters
+    parameters = signature_of(module).parameters
     if list(tensors) == list(named) and all(_is_plain(parameters.get(name)) for name in named):
         return module, tensors
     ordered, variadic = _by_position(parameters)
@@ -54,6 +54,23 @@ def in_parts(module: torch.nn.Module, named: Mapping[str, Any]) -> tuple[torch.n
     taking = copy.copy(module)
     taking.forward = forward  # type: ignore[method-assign]
     return taking, tensors
+
+
+def signature_of(module: Any) -> inspect.Signature:
+    """The signature of a module's `forward`, also of one of TorchScript; there, the annotations are its types."""
+    if not isinstance(module, torch.jit.ScriptModule):
+        return inspect.signature(module.forward)
+    return inspect.Signature(
+        [
+            inspect.Parameter(
+                each.name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=each.default_value if each.has_default_value() else inspect.Parameter.empty,
+                annotation=str(each.type),
+            )
+            for each in module.forward.schema.arguments[1:]  # type: ignore[attr-defined]
+        ]
+    )
 
 
 def _is_plain(parameter: inspect.Parameter | None) -> bool:

@@ -18,6 +18,7 @@ import torch
 from converter.errors import BadParamError, ModelLoadingError, ParamMissingError
 from converter.frontends.endpoints import Declared, merge_shapes, parse_shape
 from converter.frontends.pytorch.caches import names_of, shapes_of
+from converter.frontends.pytorch.given_parts import signature_of
 from converter.frontends.pytorch.lines import culprit
 from converter.frontends.pytorch.loading import SEED, Loaded
 from converter.frontends.pytorch.spec import PAST, Spec
@@ -121,11 +122,8 @@ def _parameters(loaded: Loaded) -> Mapping[str, _Parameter]:
     """The parameters of `forward` by name, in order."""
     if loaded.program is not None:
         return {name: _Parameter(name) for name in loaded.given}
-    if loaded.scripted:
-        own = loaded.module.forward.schema.arguments[1:]  # type: ignore[attr-defined]
-        return {each.name: _Parameter(each.name, not each.has_default_value(), str(each.type)) for each in own}
     positional = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    signature = inspect.signature(loaded.module.forward)
+    signature = signature_of(loaded.module)
     own = [each for each in signature.parameters.values() if each.kind in positional]
     empty = inspect.Parameter.empty
     return {each.name: _Parameter(each.name, each.default is empty, each.annotation) for each in own}

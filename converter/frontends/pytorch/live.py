@@ -63,7 +63,7 @@ def export(module: Any, given: Any, spec: Spec, folder: Path) -> Exported:
 
 def _by_name(module: Any, given: Any) -> dict[str, Any]:
     """Example inputs by parameter of `forward`."""
-    import inspect
+    from converter.frontends.pytorch.given_parts import signature_of
 
     if given is None:
         return {}
@@ -71,7 +71,7 @@ def _by_name(module: Any, given: Any) -> dict[str, Any]:
         return dict(given)
     values = list(given) if isinstance(given, Sequence) else [given]
     try:
-        return inspect.signature(module.forward).bind(*values).arguments
+        return signature_of(module).bind(*values).arguments
     except TypeError as error:
         raise BadParamError(f"the inputs do not fit the module's forward: {error}.") from error
 

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is an extra")
 
 import converter  # noqa: E402
 from converter.errors import BadParamError  # noqa: E402
-from converter.frontends.pytorch.given_parts import in_parts  # noqa: E402
+from converter.frontends.pytorch.given_parts import in_parts, signature_of  # noqa: E402
 
 
 class Decoder(torch.nn.Module):
@@ -67,6 +67,13 @@ def test_arguments_that_have_no_name_of_their_own():
     taking, parts = in_parts(Batch(), given)
     assert list(parts) == ["x", "y"]
     torch.testing.assert_close(taking(**parts), torch.ones(2))
+
+
+def test_a_traced_module():
+    x, y = torch.ones(2), torch.zeros(2)
+    traced = torch.jit.trace(torch.nn.Bilinear(2, 2, 1), (x, y))
+    assert list(signature_of(traced).parameters) == ["input1", "input2"]
+    assert in_parts(traced, {"input1": x, "input2": y})[0] is traced
 
 
 def test_tensors_alone_need_no_other_module():
