@@ -32,6 +32,15 @@ def notes_on_gradients(model: ir.Model) -> tuple[str, ...]:
                 f"On the CPU the gradient of ops.selu, which '{node.name}' became, is off by up to a third: "
                 "an error of MindSpore's kernel. Train the network on another device."
             )
+        elif (node.domain, node.op_type) == ("aten", "linalg_cholesky_ex"):
+            notes["Cholesky"] = (
+                "On the CPU the network does not train: the gradient of ops.cholesky, which "
+                f"'{node.name}' became, has no kernel there. Train it on another device."
+            )
+        elif (node.domain, node.op_type) == ("aten", "linalg_qr"):
+            notes["QR"] = (
+                f"The network does not train: ops.qr, which '{node.name}' became, has no gradient in MindSpore."
+            )
     return tuple(notes.values())
 
 

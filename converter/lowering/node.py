@@ -10,7 +10,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from converter import shapes
-from converter.base.trained import BIASED, DETACHED, OF_CHANNELS
+from converter.base.trained import BIASED, DETACHED, OF_CHANNELS, PADDING
 from converter.base.weight_steps import Step
 from converter.graph.hints import is_fixed, is_of_inference, scopes
 from converter.lowering.context import Context, Unsupported
@@ -164,6 +164,12 @@ class Node:
     def is_biased(self) -> bool:
         """Whether the source moves the variance of this BatchNormalization towards that of a batch, of n values."""
         return BIASED in self.ir.metadata_props
+
+    @property
+    def padding(self) -> int | None:
+        """The row of the table of this lookup that stands for padding, and that the source does not train."""
+        row = self.ir.metadata_props.get(PADDING)
+        return None if row is None else int(row)
 
     @property
     def is_detached(self) -> bool:

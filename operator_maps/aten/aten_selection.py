@@ -9,8 +9,11 @@ from converter.rows import Arg, Node, Operand, call, expr, invoke
 from operator_maps.onnx.slicing import subscript
 
 
-def median(node: Node, x: Operand, *, dim: int, keepdim: int = 0) -> tuple[Arg, ...]:
-    """torch.median along an axis: of an even number of elements the lower of the middle ones."""
+def median(node: Node, x: Operand, *, dim: int | None = None, keepdim: int = 0) -> Arg | tuple[Arg, ...]:
+    """torch.median along an axis, or of all elements: of an even number of them the lower of the middle ones."""
+    if dim is None:
+        ordered, _ = node.unpack(("ordered", "positions"), expr("ops.sort({0}.reshape((-1,)))", x))
+        return expr("{0}[({0}.shape[0] - 1) // 2]", ordered)
     extents = x.shape_python()
     if extents is None:
         raise node.decline("the rank of its input is unknown")
@@ -37,9 +40,20 @@ def _in_order(node: Node, x: Operand, place: Arg, dim: int, keepdim: int) -> tup
 
 
 def cumulative_max(node: Node, x: Operand, *, dim: int) -> tuple[Arg, ...]:
-    """torch.cummax: `values, indices = ops.cummax(x, axis)`."""
-    values, indices = node.unpack(("values", "indices"), invoke("ops.cummax", x, dim))
-    return values, expr("{0}.astype(ms.int64)", indices)
+    """torch.cummax: the positions by `ops.cummax`, the values from there: its own gradient has no kernel on the CPU."""
+    return _cumulative("ops.cummax", node, x, dim)
+
+
+def cumulative_min(node: Node, x: Operand, *, dim: int) -> tuple[Arg, ...]:
+    """torch.cummin: the positions by `ops.cummin`, the values from there: its own gradient has no kernel on the CPU."""
+    return _cumulative("ops.cummin", node, x, dim)
+
+
+def _cumulative(function: str, node: Node, x: Operand, dim: int) -> tuple[Arg, ...]:
+    detached = expr("ops.stop_gradient({0})", x) if x.kind == "f" else x
+    values, indices = node.unpack(("values", "indices"), invoke(function, detached, dim))
+    positions = expr("{0}.astype(ms.int64)", indices)
+    return (expr("ops.gather_elements({0}, {1}, {2})", x, dim, positions) if x.kind == "f" else values), positions
 
 
 def distances(node: Node, x: Operand, y: Operand, *, p: float, compute_mode: int | None = None) -> Arg:
@@ -68,17 +82,48 @@ def adaptive_max_pool(node: Node, x: Operand, *, output_size: tuple[int, ...]) -
     return invoke("ops.adaptive_max_pool2d", x, tuple(output_size)), None
 
 
+def random_relu(
+    node: Node, x: Operand, noise: Operand, *, lower: float = 1 / 8, upper: float = 1 / 3, training: int = 0
+) -> tuple[Arg, ...]:
+    """torch.nn.RReLU in inference: `ops.leaky_relu(x, slope)` with the mean of its slopes."""
+    if training or any(node.used[1:]):
+        raise node.decline("its slopes are random")
+    return invoke("ops.leaky_relu", x, (lower + upper) / 2), None
+
+
+def heaviside(node: Node, x: Operand, values: Operand) -> Arg:
+    """torch.heaviside: 0 and 1, and other values where `x` is 0 (`ops.heaviside` has no gradient)."""
+    return expr("ops.where({0} == 0, {1}, ({0} > 0).astype({2}))", x, values, node.dtype())
+
+
+def polygamma(node: Node, x: Operand, *, n: int) -> Arg:
+    """torch.polygamma: `ops.polygamma(ms.Tensor(n), x)`."""
+    return expr("ops.polygamma(ms.Tensor({0}), {1})", n, x)
+
+
 ROWS = {
     "aten._cdist_forward": distances,
     "aten.adaptive_max_pool2d": adaptive_max_pool,
     "aten.cummax": cumulative_max,
+    "aten.cummin": cumulative_min,
+    "aten.heaviside": heaviside,
     "aten.kthvalue": kth_value,
     "aten.median": median,
+    "aten.polygamma": polygamma,
+    "aten.rrelu_with_noise_functional": random_relu,
     "aten.searchsorted": search_sorted,
+    "prims.bessel_i0": call("ops.bessel_i0({0})"),
+    "prims.bessel_i0e": call("ops.bessel_i0e({0})"),
+    "prims.bessel_i1": call("ops.bessel_i1({0})"),
+    "prims.bessel_i1e": call("ops.bessel_i1e({0})"),
     "prims.digamma": call("ops.digamma({0})"),
     "prims.erf_inv": call("ops.erfinv({0})"),
+    "prims.fmax": call("ops.fmax({0}, {1})"),
+    "prims.fmin": call("-ops.fmax(-{0}, -{1})"),
     "prims.gcd": call("ops.gcd({0}, {1})"),
     "prims.hypot": call("ops.hypot({0}, {1})"),
     "prims.lgamma": call("ops.lgamma({0})"),
     "prims.prod": product,
+    "prims.signbit": call("ops.signbit({0})"),
+    "prims.zeta": call("ops.zeta({0}, {1})"),
 }

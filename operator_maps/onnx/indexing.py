@@ -27,8 +27,14 @@ def gather(node: Node, x: Operand, indices: Operand, *, axis: int = 0) -> Arg:
     if _is_table(x, axis) and not indices.is_constant:
         layer, weights = invoke("nn.Embedding", *(x.shape or ())), {"embedding_table": x.weight()}
         if (tied := node.tied(layer, weights)) is None:
-            return node.apply(layer, weights, indices)
-        return expr("ops.gather({0}, {1}, {2})", tied["embedding_table"], _non_negative(node, x, indices, axis), axis)
+            found: Arg = node.apply(layer, weights, indices)
+        else:
+            found = expr(
+                "ops.gather({0}, {1}, {2})", tied["embedding_table"], _non_negative(node, x, indices, axis), axis
+            )
+        if node.padding is None or not x.weight().trained:
+            return found
+        return expr("{0}({1}, {2}, {3})", padding_untrained, found, indices, node.padding)
     positions = indices.items()
     if positions is not None and indices.rank == 0:
         return subscript(x, {axis: positions[0]})
@@ -37,6 +43,11 @@ def gather(node: Node, x: Operand, indices: Operand, *, axis: int = 0) -> Arg:
         if part is not None and not is_fatal(x, {axis: part}):
             return subscript(x, {axis: part})
     return expr("ops.gather({0}, {1}, {2})", x, _non_negative(node, x, indices, axis), axis)
+
+
+def padding_untrained(x, indices, padding):
+    """The rows `x` of a table, without a gradient for the one that stands for padding."""
+    return ops.where((indices == padding).unsqueeze(-1), ops.stop_gradient(x), x)
 
 
 def _is_table(x: Operand, axis: int) -> bool:

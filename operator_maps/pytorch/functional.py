@@ -28,6 +28,12 @@ def _one_hot(chosen: Chosen) -> str:
     return "ops.one_hot({tensor}, {num_classes})"
 
 
+def _embedding(chosen: Chosen) -> str:
+    if not chosen.has("padding_idx") or (chosen.is_static("padding_idx") and chosen.value("padding_idx") is None):
+        return "ops.gather({weight}, {input}, 0)"
+    return "compat.embedding({input}, {weight}, {padding_idx})"
+
+
 def _interpolate(chosen: Chosen) -> str:
     raise NotStatic("its size or mode decides")
 
@@ -122,8 +128,8 @@ ROWS: dict[str, Row] = {
     f"{_F}.linear": call("(input, weight, bias=None)", "ops.dense({input}, {weight}, {bias})"),
     f"{_F}.embedding": call(
         "(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False)",
-        "ops.gather({weight}, {input}, 0)",
-        ignored="padding_idx norm_type scale_grad_by_freq sparse",
+        _embedding,
+        ignored="norm_type scale_grad_by_freq sparse",
         refused="max_norm",
     ),
     f"{_F}.conv1d": call("(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1)", _conv("conv1d")),

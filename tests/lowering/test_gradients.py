@@ -36,6 +36,8 @@ def notes_of(body: str, head: str = "h = Add(x, w)") -> tuple[str, ...]:
         (SLICE.format(axis="one"), "h = Relu(x)", ""),
         ("y = Selu(h)", "h = Add(x, w)", "ops.selu"),
         ("y = Selu(h)", "h = Relu(x)", ""),
+        ("y = aten.linalg_cholesky_ex(h)", "h = Add(x, w)", "ops.cholesky"),
+        ("y = aten.linalg_qr(h)", "h = Add(x, w)", "ops.qr"),
     ],
 )
 def test_what_does_not_train_on_the_cpu_is_noted(body, head, word):

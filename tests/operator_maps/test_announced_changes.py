@@ -23,6 +23,7 @@ RENAMED = {
     "nn.GroupNorm": "gamma_init beta_init",
     "nn.LSTMCell": "has_bias",
     "nn.PReLU": "channel w",
+    "ops.cholesky": "input_x",
     "ops.all": "axis keep_dims",
     "ops.amax": "axis keepdims initial where",
     "ops.amin": "axis keepdims initial where",

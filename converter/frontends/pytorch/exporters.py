@@ -28,6 +28,7 @@ from converter.frontends.pytorch.inputs import Input
 from converter.frontends.pytorch.loading import Loaded
 from converter.frontends.pytorch.modules import record_modules
 from converter.frontends.pytorch.older_functions import OPSET, more_functions
+from converter.frontends.pytorch.padding import mark_padding, padded_tables
 from converter.frontends.pytorch.ranks import ranks_known
 from converter.frontends.pytorch.scripted import for_older_exporter
 from converter.frontends.pytorch.settings import dropouts_kept, drops_channels
@@ -124,11 +125,12 @@ def _equal_weights_apart() -> Iterator[None]:
 
 
 def finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
-    """Make the dropouts plain ones, and record the modules of the nodes, detached values, and trained and tied tensors.
+    """Make the dropouts plain ones, and record the modules of the nodes, and what training does otherwise.
 
-    Those that drop whole channels are noted as such. Where extents are free, the outputs' shapes are forgotten:
-    exporters declare wrong ones. A buffer that the module writes gets its saved value: the older exporter saves what is
-    there after its own run.
+    That is which tensors are trained or tied, detached values, and the rows of embeddings for padding. Dropouts that
+    drop whole channels are noted as such. Where extents are free, the outputs' shapes are forgotten: exporters declare
+    wrong ones. A buffer that the module writes gets its saved value: the older exporter saves what is there after its
+    own run.
     """
     model = onnx.load(file, load_external_data=False)
     tied = _tied(loaded.module)
@@ -146,6 +148,8 @@ def finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
             others = [name for name in names if name != tensor.name]
             tensor.metadata_props.add(key=TIED, value=json.dumps(others))
     record_modules(model, modules)
+    tables = padded_tables(loaded.module)
+    mark_padding(model, {name: row for table, row in tables.items() for name in (table, *tied.get(table, ()))})
     mark_detached(model)
     for node in model.graph.node:
         if node.op_type == "Dropout":

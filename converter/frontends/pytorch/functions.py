@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,8 @@ import onnx_ir as ir
 import torch
 from onnxscript import opset18
 from onnxscript.function_libs.torch_lib.ops import core
+
+from converter.frontends.pytorch.losses import LOSSES
 
 op: Any = opset18
 
@@ -134,6 +137,11 @@ def _pool(reduce: Callable[..., torch.Tensor], axes: int) -> Callable[..., Any]:
         whole = [axis - axes for axis, size in enumerate(sizes) if _is_extent(size, x, axis - axes)]
         rest = [size for axis, size in enumerate(sizes) if axis - axes not in whole]
         default = not any(args[1:]) and not any(value for name, value in options.items() if name != "stride")
+        divisor = options.get("divisor_override")
+        if divisor and not options.get("ceil_mode"):  # the exporters leave the divisor out
+            kept = {name: value for name, value in options.items() if name != "divisor_override"}
+            mean = known(x, kernel_size, *args, **{**kept, "count_include_pad": True})
+            return mean * (math.prod(sizes) / divisor)
         free = any(isinstance(size, torch.SymInt) for size in sizes)
         if not free or not default or any(isinstance(size, torch.SymInt) or size != 1 for size in rest):
             return known(x, kernel_size, *args, **options)
@@ -148,6 +156,16 @@ def _is_extent(size: Any, x: torch.Tensor, axis: int) -> bool:
     if isinstance(size, torch.SymInt) and isinstance(extent, torch.SymInt):
         return bool(size.node.expr == extent.node.expr)
     return not isinstance(size, torch.SymInt) and not isinstance(extent, torch.SymInt) and size == extent
+
+
+def _adaptive_avg_pool3d(known: Callable[..., Any], x: torch.Tensor, output_size: Any) -> torch.Tensor:
+    """`adaptive_avg_pool3d`: the means of the planes, then those along the depth."""
+    depth, *plane = output_size if isinstance(output_size, (list, tuple)) else (output_size,) * 3
+    flat = x.reshape(-1, *x.shape[-3:])
+    planes = torch.nn.functional.adaptive_avg_pool2d(flat, tuple(plane))
+    rows = planes.flatten(2).transpose(1, 2)
+    found = rows if depth is None else torch.nn.functional.adaptive_avg_pool1d(rows, depth)
+    return found.transpose(1, 2).reshape(*x.shape[:-3], -1, *planes.shape[2:])
 
 
 def _bucketize(known: Callable[..., Any], x: Any, bounds: torch.Tensor, *, right: bool = False, **options: Any) -> Any:
@@ -227,11 +245,13 @@ _INSTEAD: dict[tuple[Any, str], Callable[..., Any]] = {
     (torch, "take_along_dim"): _along,
     (torch.Tensor, "roll"): _roll,
     (torch.Tensor, "take_along_dim"): _along,
+    (torch.nn.functional, "adaptive_avg_pool3d"): _adaptive_avg_pool3d,
     (torch.nn.functional, "conv2d"): _conv_of_samples,
     (torch.nn.functional, "conv_transpose2d"): _transposed_conv_of_samples,
     (torch.nn.functional, "embedding_bag"): _embedding_bag,
     (torch.nn.functional, "one_hot"): _one_hot,
     (torch.nn.functional, "scaled_dot_product_attention"): _attention,
+    **dict(LOSSES),
 } | {
     (torch.nn.functional, f"{kind}_pool{axes}d"): _pool(reduce, axes)
     for kind, reduce in (("max", torch.amax), ("avg", torch.mean))

@@ -218,6 +218,14 @@ class GroupNorm(nn.GroupNorm):
         return self.beta if self.affine else None
 
 
+def embedding(input, weight, padding_idx=None):
+    """torch.nn.functional.embedding: the row for padding gets no gradient."""
+    found = ops.gather(weight, input, 0)
+    if padding_idx is None:
+        return found
+    return ops.where((input == padding_idx % weight.shape[0]).expand_dims(-1), ops.stop_gradient(found), found)
+
+
 class Embedding(nn.Embedding):
     """torch.nn.Embedding: its table begins as N(0, 1), and the row for padding is not trained."""
 
@@ -236,10 +244,8 @@ class Embedding(nn.Embedding):
         self.padding = padding_idx
 
     def construct(self, ids):
-        found = ops.gather(self.embedding_table, ids, 0)  # graph mode takes the super() of a derived class for its own
-        if self.padding is None:
-            return found
-        return ops.where((ids == self.padding).expand_dims(-1), ops.stop_gradient(found), found)
+        # not super(): graph mode takes that of a derived class for its own
+        return embedding(ids, self.embedding_table, self.padding)
 
     @property
     def weight(self):

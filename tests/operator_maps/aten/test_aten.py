@@ -18,9 +18,12 @@ ATEN, PRIMS = torch.ops.aten, torch.ops.prims
 CASES: list[tuple[Any, tuple[np.ndarray, ...], dict[str, Any], int]] = [
     (ATEN.median.dim, (X,), {"dim": 1}, 2),
     (ATEN.median.dim, (X,), {"dim": -1, "keepdim": 1}, 2),
+    (ATEN.median.default, (X,), {}, 1),
     (ATEN.kthvalue.default, (X,), {"k": 2}, 2),
     (ATEN.kthvalue.default, (X,), {"k": 5, "dim": 1, "keepdim": 1}, 2),
     (ATEN.cummax.default, (X,), {"dim": 1}, 2),
+    (ATEN.cummin.default, (X,), {"dim": -1}, 2),
+    (ATEN.cummin.default, (np.round(X).astype(np.int32),), {"dim": 0}, 2),
     (ATEN._cdist_forward.default, (X, X + 0.5), {"p": 2.0}, 1),
     (ATEN._cdist_forward.default, (X, X + 0.5), {"p": 1.0}, 1),
     (ATEN.searchsorted.Tensor, (BOUNDS, X), {}, 1),
@@ -36,6 +39,18 @@ CASES: list[tuple[Any, tuple[np.ndarray, ...], dict[str, Any], int]] = [
     (ATEN.linalg_cholesky_ex.default, (SQUARE,), {}, 1),
     (ATEN._linalg_solve_ex.default, (SQUARE, X), {}, 1),
     (ATEN._linalg_slogdet.default, (SQUARE,), {}, 2),
+    (ATEN.linalg_qr.default, (X,), {"mode": "reduced"}, 2),
+    (ATEN.linalg_pinv.atol_rtol_float, (X,), {}, 1),
+    (ATEN.linalg_solve_triangular.default, (SQUARE, X), {"upper": True}, 1),
+    (ATEN.linalg_solve_triangular.default, (SQUARE, X), {"upper": False}, 1),
+    (ATEN.cholesky_solve.default, (X, np.linalg.cholesky(SQUARE)), {}, 1),
+    (ATEN.heaviside.default, (np.round(X), abs(X)), {}, 1),
+    (ATEN.polygamma.default, (abs(X) + 0.5,), {"n": 1}, 1),
+    *[(getattr(PRIMS, f"bessel_{kind}").default, (X,), {}, 1) for kind in ("i0", "i0e", "i1", "i1e")],
+    (PRIMS.fmax.default, (X, np.where(X > 0, np.nan, X + 1)), {}, 1),
+    (PRIMS.fmin.default, (X, X + np.round(X)), {}, 1),
+    (PRIMS.signbit.default, (X,), {}, 1),
+    (PRIMS.zeta.default, (abs(X) + 1.5, abs(X) + 0.5), {}, 1),
 ]
 
 

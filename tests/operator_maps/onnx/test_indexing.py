@@ -9,6 +9,8 @@ from graph.normalize.harness import parse
 from harness import check, check_model
 from onnx import TensorProto, helper, numpy_helper
 
+from converter.base.trained import PADDING
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3, 4, 5)).astype(np.float32)
 TABLE = RNG.normal(size=(9, 6)).astype(np.float32)
@@ -235,3 +237,18 @@ def test_elements_of_a_topk_may_count_from_the_back() -> None:
     }"""
     numbers = ints([-1, -3, -2], [0, 1, -4], [-2, -2, -3])
     check_model(model_of(text, two=ints(2)), [X[0], numbers])
+
+
+def test_padding_gets_no_gradient() -> None:
+    import mindspore as ms
+
+    model = model_of("(int64[a,b] ids) => (float[a,b,c] y) { y = Gather (table, ids) }", table=TABLE)
+    model.graph.node[0].metadata_props.add(key=PADDING, value="2")
+    rep = check_model(model, [ints([1, 2], [2, 0])])
+    assert "padding_untrained(self.gather(ids), ids, 2)" in rep.script
+
+    def total(ids: ms.Tensor) -> ms.Tensor:
+        return rep.net(ids).sum()
+
+    (gradient,) = ms.grad(total, None, rep.net.trainable_params())(ms.Tensor([[1, 2], [2, 0]]))
+    np.testing.assert_array_equal(gradient.asnumpy().any(1), np.isin(np.arange(9), [0, 1]))
