@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from converter.graph import may_be_empty
-from converter.rows import Arg, Expression, Node, Operand, expr
-
-if TYPE_CHECKING:
-    from mindspore import ops
+from converter.rows import Arg, Node, Operand, expr
+from operator_maps.lib.padding import pad_axes, pad_axis
 
 
 @dataclass(frozen=True)
@@ -155,31 +151,24 @@ def _same_total(size: int | None, stride: int, extent: int) -> int | None:
     return None if size is None else max((-(-size // stride) - 1) * stride + extent - size, 0)
 
 
-def pad_input(x: Arg, window: Window, value: float | None = None, shaped_as: Arg = None) -> Expression:
-    """Pad `x` (N, C, …) with `ops.pad`, for layers that do not support the padding; `value` is 0 unless given.
-
-    If `x` is an expression, `shaped_as` is an operand of its shape.
-    """
-    fill = () if value is None else (value,)
+def pad_input(x: Arg, window: Window, value: float = 0) -> Arg:
+    """Pad `x` (N, C, …), for layers that do not support the padding."""
     if not window.known:
         args = (pad_same, x, window.extents, window.strides, window.auto_pad == "SAME_UPPER")
-        return expr("{0}({1}, {2}, {3}, {4}, {5})" if fill else "{0}({1}, {2}, {3}, {4})", *args, *fill)
-    pairs = [*zip(window.begin, window.end, strict=True)]
-    pads = tuple(pad for pair in reversed(pairs) for pad in pair)
-    operand = x if shaped_as is None else shaped_as
-    if not fill and isinstance(operand, Operand) and may_be_empty(operand.value):  # ops.pad refuses a batch of nothing
-        return expr("ops.Pad({0})({1})", ((0, 0), (0, 0), *pairs), x)
-    return expr("ops.pad({0}, {1}, value={2})" if fill else "ops.pad({0}, {1})", x, pads, *fill)
+        return expr(
+            "{0}({1}, {2}, {3}, {4}, {5})" if value else "{0}({1}, {2}, {3}, {4})", *args, *[value] * bool(value)
+        )
+    return pad_axes(x, ((0, 0), (0, 0), *zip(window.begin, window.end, strict=True)), value)
 
 
-def pad_same(x, extents, strides, upper, value=0.0):
+def pad_same(x, extents, strides, upper, value=0):
     """Pad every spatial axis for ceil(extent / stride) windows; an odd one goes to the end (upper) or the beginning."""
-    pads = []
-    for i in range(len(extents) - 1, -1, -1):
+    for i in range(len(extents)):
         size = x.shape[i + 2]
         total = max(((-(-size // strides[i]) - 1) * strides[i] + extents[i] - size, 0))
-        pads += [total // 2, total - total // 2] if upper else [total - total // 2, total // 2]
-    return ops.pad(x, pads, value=value)
+        before = total // 2 if upper else total - total // 2
+        x = pad_axis(x, i + 2, before, total - before, value)
+    return x
 
 
 def padding_of(window: Window) -> int | tuple[int, ...]:

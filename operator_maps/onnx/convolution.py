@@ -8,10 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from converter.rows import Arg, Expression, Node, Operand, expr, invoke, reshape, unless_default
+from operator_maps.lib.padding import pad_axes, pad_axis
 from operator_maps.lib.windows import Window, pad_input, padding_of, scalar, sizes_of, window_of
 
 if TYPE_CHECKING:
-    from mindspore import mint, ops
+    from mindspore import ops
 
 
 def conv(
@@ -30,7 +31,7 @@ def conv(
     """ONNX Conv in one to three dimensions: `nn.Conv2d` on constant weights, else `ops.conv2d`.
 
     `x` is (N, C, H, W), `w` (O, C / group, kH, kW), `b` (O,); in one or three dimensions accordingly. Padding that the
-    layer or the function does not support (asymmetric in 1-D or on computed weights) is an `ops.pad` before it.
+    layer or the function does not support (asymmetric in 1-D or on computed weights) is an `ops.Pad` before it.
 
     Raises:
         Unsupported: the kernel's extents are unknown and the padding depends on them, the padding is negative, there
@@ -67,7 +68,7 @@ def convolution(node: Node, x: Arg, w: Operand, b: Operand | None, window: Windo
 
 
 def convolve(x: Arg, w: Arg, window: Window, group: int, bias: Arg = None) -> Expression:
-    """Make a convolution whose weights are computed or never trained: `ops.conv2d`, after an `ops.pad` if needed."""
+    """Make a convolution whose weights are computed or never trained: `ops.conv2d`, after an `ops.Pad` if needed."""
     if not (window.symmetric or window.auto_pad == "SAME_UPPER"):
         x, window = pad_input(x, window), window.without_padding()
     mode = _pad_mode(window)
@@ -137,10 +138,10 @@ def conv_transpose(
         y = expr("{0}({1}, {2}, {3}, {4}, {5})", crop_to, y, *options)
         return y if b is None else _plus_bias(y, b, window.rank)
     window, more = _trim(x, window, auto_pad, added, output_shape)
-    late_bias = b if any(more) or not _is_layer(w, window) else None
+    late_bias = b if any(map(any, more)) or not _is_layer(w, window) else None
     y = _transposed(node, x, w, None if late_bias else b, window, group)
-    if any(more):
-        y = expr("ops.pad({0}, {1})", y, more)
+    if any(map(any, more)):
+        y = pad_axes(y, ((0, 0), (0, 0), *more))
     return y if late_bias is None else _plus_bias(y, late_bias, window.rank)
 
 
@@ -219,8 +220,8 @@ def _trim(
     auto_pad: str,
     output_padding: Sequence[int],
     output_shape: Sequence[int] | None,
-) -> tuple[Window, tuple[int, ...]]:
-    """How the full result is cropped (as the window's padding), and the zeros that are then added (as `ops.pad`'s)."""
+) -> tuple[Window, tuple[tuple[int, int], ...]]:
+    """How the full result is cropped (as the window's padding), and the zeros that are then added to each axis."""
     sizes = sizes_of(x, window.rank)
     begin, end = list(window.begin), list(window.end)
     for i in range(window.rank):
@@ -237,9 +238,8 @@ def _trim(
             begin[i] = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
         end[i] = total - begin[i]  # type: ignore[operator]
     trimmed = [taken - more for taken, more in zip(end, output_padding, strict=True)]  # type: ignore[operator]
-    pairs = zip(reversed(begin), reversed(trimmed), strict=True)
-    window = replace(window, begin=_positive(begin), end=_positive(trimmed))  # type: ignore[arg-type]
-    return window, _positive([-taken for pair in pairs for taken in pair])  # type: ignore[operator]
+    more = zip(_positive([-n for n in begin]), _positive([-n for n in trimmed]), strict=True)  # type: ignore[operator]
+    return replace(window, begin=_positive(begin), end=_positive(trimmed)), (*more,)  # type: ignore[arg-type]
 
 
 def _positive(numbers: Sequence[int]) -> tuple[int, ...]:
@@ -281,17 +281,13 @@ def crop_to(y, shape, strides, added, upper):
     """Crop or extend the full result of a transposed convolution to `shape`; an odd number of rows is cropped more at
     the end (upper) or at the beginning. Fewer rows than a stride are only added at the end.
     """
-    starts, pads = [], []
-    for i in range(len(shape) - 1, -1, -1):
-        total = y.shape[i + 2] + added[i] - shape[i]
+    for i in range(len(shape)):
+        extent = y.shape[i + 2]
+        total = extent + added[i] - shape[i]
         start = total // 2 if upper else total - total // 2
         if total < 0 and total > -strides[i]:
             start = 0
-        pads += [max((-start, 0)), max((start + shape[i] - y.shape[i + 2], 0))]
-        starts.append(max((start, 0)))
-    y = ops.pad(y, pads)
-    for i in range(len(shape)):
-        y = mint.narrow(y, i + 2, starts[-1 - i], shape[i])
+        y = pad_axis(y, i + 2, -start, start + shape[i] - extent)
     return y
 
 

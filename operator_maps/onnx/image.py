@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from converter.graph import may_be_empty
 from converter.rows import Arg, Node, Operand, expr, invoke, unless_default
+from operator_maps.lib.padding import pad_axes
 from operator_maps.lib.windows import scalar, window_of
 from operator_maps.onnx.slicing import subscript
 
@@ -58,9 +59,7 @@ def center_crop_pad(node: Node, x: Operand, shape: Operand, *, axes: tuple[int, 
         else:
             pads[axis] = (before, extent - size - before)
     y: Arg = subscript(x, cropped) if cropped else x
-    while pads and pads[0] == (0, 0):
-        del pads[0]
-    return expr("ops.pad({0}, {1})", y, tuple(pad for pair in reversed(pads) for pad in pair)) if pads else y
+    return pad_axes(y, pads)
 
 
 def centre_along(x, extent, axis):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import onnx_ir as ir
 
 from converter.rows import Arg, Node, Operand, expr
+from operator_maps.lib.padding import pad_axes
 from operator_maps.lib.windows import Window
 from operator_maps.onnx.attention import split_heads
 from operator_maps.onnx.convolution import convolution
@@ -106,7 +107,9 @@ def causal_conv_with_state(
     padded: Arg = x
     if kernel > 1:
         with_past = (
-            expr("ops.pad({0}, {1})", x, (kernel - 1, 0)) if state is None else expr("ops.cat(({0}, {1}), 2)", state, x)
+            pad_axes(x, ((0, 0), (0, 0), (kernel - 1, 0)))
+            if state is None
+            else expr("ops.cat(({0}, {1}), 2)", state, x)
         )
         padded = node.let("padded", with_past)
     y = convolution(node, padded, weight, bias, window, group=weight.shape[0] or 1)

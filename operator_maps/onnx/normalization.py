@@ -317,7 +317,8 @@ def local_response_normalization(
 def local_response_norm(x, size, alpha, beta, bias):
     """Divide by a power of the sum of squares over `size` neighbouring channels."""
     channels = x.shape[1]
-    squares = ops.pad(ops.square(x), (0, 0) * (x.ndim - 2) + ((size - 1) // 2, size // 2))
+    widths = ((0, 0), ((size - 1) // 2, size // 2)) + ((0, 0),) * (x.ndim - 2)
+    squares = ops.Pad(widths)(ops.square(x))
     total = squares[:, :channels]
     for i in range(1, size):
         total = total + squares[:, i : channels + i]

@@ -8,6 +8,7 @@ import numpy as np
 
 from converter.graph import may_be_empty
 from converter.rows import Arg, Node, Operand, expr
+from operator_maps.lib.padding import pad_axes, pad_with
 from operator_maps.onnx.slicing import subscript
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _Amounts = dict[int, tuple[Arg, Arg]]
 def pad(
     node: Node, x: Operand, pads: Operand, value: Operand | None, axes: Operand | None, *, mode: str = "constant"
 ) -> Arg:
-    """ONNX Pad: `ops.pad(x, (0, 0, 1, 1))`, the last axis first; ops.gather if it lacks the mode for these axes."""
+    """ONNX Pad: `ops.Pad(((0, 0), (0, 0), (0, 1), (0, 1)))(x)`; ops.pad in other modes, ops.gather if it lacks one."""
     amounts, which = pads.items(computed=mode != "constant"), _axes(x, axes)
     if mode == "constant" and (amounts is None or which is None):
         chosen = expr("ops.arange({0}.ndim)", x) if axes is None else axes
@@ -43,24 +44,28 @@ def pad(
     cropped, around = _crop(x, around)
     if not around:
         return cropped
-    plain = mode == "constant" and all(isinstance(n, int) for both in around.values() for n in both)
-    if plain and (leaves_nothing or may_be_empty(x.value)):  # `ops.pad` refuses a tensor without elements
-        of_all = tuple(around.get(axis, (0, 0)) for axis in range(x.rank or 0))
-        fill = 0 if value is None else value.number_or_tensor()
-        if fill == 0 and not leaves_nothing and not any(may_be_empty(x.value, axis) for axis in around):
-            return expr("ops.Pad({0})({1})", of_all, cropped)
-        flat = _pad_list(around, x.rank or 0, (x.rank or 0) - min(around))
-        return expr("{0}({1}, {2}, {3}, {4})", pad_or_fill, cropped, of_all, flat, fill)
     if mode == "constant":
-        return _constant(cropped, _pad_list(around, x.rank or 0, (x.rank or 0) - min(around)), value)
+        return _constant_by_axis(x, cropped, around, leaves_nothing, value)
     return expr("ops.pad({0}, {1}, {2})", cropped, _pad_list(around, x.rank or 0, last), MODES[mode])
 
 
-def pad_or_fill(x, by_axis, from_last, value):
-    """ops.pad, which refuses a tensor of no elements; the same amounts for every axis, and from the last axis on."""
+def _constant_by_axis(x: Operand, cropped: Arg, around: _Amounts, leaves_nothing: bool, value: Operand | None) -> Arg:
+    """Pad what cropping leaves of `x`; MindSpore pads no axis without elements."""
+    pairs = tuple(around.get(axis, (0, 0)) for axis in range(x.rank or 0))
+    known = all(isinstance(amount, int) for pair in pairs for amount in pair)
+    if known and (leaves_nothing or any(may_be_empty(x.value, axis) for axis in around)):
+        fill = value.number_or_tensor() if value is not None else 0.0 if x.kind == "f" else 0
+        return expr("{0}({1}, {2}, {3})", pad_or_fill, cropped, pairs, fill)
+    if x.kind == "f" or (known and may_be_empty(x.value)):
+        return pad_axes(cropped, pairs, 0 if value is None else _fill(value))
+    return _constant(cropped, _pad_list(around, x.rank or 0, (x.rank or 0) - min(around)), value)
+
+
+def pad_or_fill(x, widths, value):
+    """Pad a tensor that may have no elements."""
     if x.size == 0:
-        return ops.full_like(ops.Pad(by_axis)(x), value)
-    return ops.pad(x, from_last, value=value)
+        return ops.full_like(ops.Pad(widths)(x), value)
+    return pad_with(x, widths, value)
 
 
 def _may_crop_everything(x: Operand, around: _Amounts) -> bool:
@@ -100,12 +105,18 @@ def _pad_list(around: _Amounts, rank: int, count: int) -> tuple[Arg, ...]:
 
 
 def _constant(x: Arg, amounts: Arg, value: Operand | None) -> Arg:
+    """`ops.pad`: of integers, or by amounts that are a tensor."""
     if value is None:
         return expr("ops.pad({0}, {1})", x, amounts)
-    fill = value if value.dtype == value.dtype.DOUBLE else value.number_or_tensor()  # type: ignore[union-attr]
+    fill = _fill(value)
     return (
         expr("ops.pad({0}, {1})", x, amounts) if fill == 0 else expr("ops.pad({0}, {1}, value={2})", x, amounts, fill)
     )
+
+
+def _fill(value: Operand) -> Arg:
+    """The number, or a tensor: MindSpore rounds a number to 32 bits."""
+    return value if value.dtype == value.dtype.DOUBLE else value.number_or_tensor()  # type: ignore[union-attr]
 
 
 def _axes_to_pad(x: Operand, around: _Amounts, mode: str) -> int | None:

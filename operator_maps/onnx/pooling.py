@@ -47,7 +47,7 @@ def max_pool(
 ) -> Arg:
     """ONNX MaxPool in one to three dimensions: `nn.MaxPool2d`.
 
-    `x` is (N, C, H, W). Padding that the layer does not support (asymmetric, more than half the kernel) is an `ops.pad`
+    `x` is (N, C, H, W). Padding that the layer does not support (asymmetric, more than half the kernel) is an `ops.Pad`
     before it. Integers are computed in float32, as MindSpore's kernels pad them with 0. The layer's indices are flat
     indices into a plane (H, W), ONNX's into the whole tensor: a function converts them.
 
@@ -244,7 +244,7 @@ def lp_pool(
 
     def norms(wide: Arg) -> Expression:
         powers = _power(wide, p)
-        padded = pad_input(powers, full, shaped_as=x) if full.padded else powers
+        padded = pad_input(powers, full) if full.padded else powers
         return _root(_sums(node, padded, full), p)
 
     return _in_the_input(x, in_float32(x.dtype, norms, x), window)

@@ -50,7 +50,7 @@ def test_a_branch_on_a_length(tmp_path, pads):
     """The branch that pads serves every length; where no branch does, a note says so."""
     result = converter.convert(nets.Padding(pads), shape=["N,L,4"], output=tmp_path, verify=False)
     text = (tmp_path / f"{result.name}.py").read_text(encoding="utf-8")
-    assert ("ops.pad(x, " in text) is pads
+    assert ("pad_axis(x, 1, " in text) is pads
     noted = ["is right at 'x (2, 16, 4)', not at 'x (2, 17, 4)'." in note for note in result.notes]
     assert noted == ([] if pads else [True])
 

@@ -79,7 +79,12 @@ def test_a_computed_bias_is_added_to_the_layer() -> None:
     ("x", "w", "attributes", "text"),
     [
         (X, W, {"pads": (1, 1, 1, 1), "strides": (2, 2)}, 'ops.conv2d(x0, x1, x2, stride=2, pad_mode="pad"'),
-        (X, W, {"pads": (0, 1, 1, 0), "dilations": (2, 1)}, "ops.conv2d(ops.pad(x0, (1, 0, 0, 1)), x1, x2"),
+        (
+            X,
+            W,
+            {"pads": (0, 1, 1, 0), "dilations": (2, 1)},
+            "ops.conv2d(ops.Pad(((0, 0), (0, 0), (0, 1), (1, 0)))(x0), x1, x2",
+        ),
         (X, W[:, :1], {"group": 4, "auto_pad": "SAME_UPPER", "strides": (2, 2)}, 'pad_mode="same", groups=4'),
         (X[:, :, 0], W[:, :, 0], {"dilations": (3,)}, "ops.conv1d(x0, x1, x2, dilation=3)"),
         (normal(1, 2, 3, 4, 5), normal(6, 2, 2, 2, 2), {"strides": (1, 2, 1)}, "ops.conv3d(x0, x1, x2, stride="),
@@ -146,7 +151,7 @@ V = normal(4, 3, 3, 3)  # (in, out, height, width)
 TRANSPOSED = [
     (X, V, {"strides": (2, 2), "pads": (1, 1, 1, 1)}, "nn.Conv2dTranspose(4, 3, 3, stride=2, pad_mode="),
     (X, V, {"strides": (2, 2), "pads": (1, 1, 1, 1), "output_padding": (1, 1)}, "padding=(1, 0, 1, 0)"),
-    (X, V, {"strides": (2, 3), "output_padding": (0, 2)}, "ops.pad("),
+    (X, V, {"strides": (2, 3), "output_padding": (0, 2)}, "ops.Pad("),
     (X, V, {"strides": (2, 2), "output_shape": (17, 18)}, "nn.Conv2dTranspose("),
     (X, V, {"strides": (2, 2), "output_shape": (24, 20), "auto_pad": "SAME_UPPER"}, "x0), (2, 1, 3, 2))"),
     (X, V, {"strides": (2, 2), "auto_pad": "SAME_UPPER"}, "nn.Conv2dTranspose("),

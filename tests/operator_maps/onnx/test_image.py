@@ -43,8 +43,8 @@ def test_blocks_of_pixels(operator: str, shape: tuple[int, ...], attributes: dic
     ("shape", "attributes", "text"),
     [
         ((2, 2, 4), {}, "x0[:, "),
-        ((7, 8), {"axes": (1, 2)}, "ops.pad(x0, (1, 2, 1, 1))"),
-        ((3, 8), {"axes": (-2, -1)}, "ops.pad(x0[:, 1:4], (1, 2))"),
+        ((7, 8), {"axes": (1, 2)}, "ops.Pad(((0, 0), (1, 1), (1, 2)))(x0)"),
+        ((3, 8), {"axes": (-2, -1)}, "ops.Pad(((0, 0), (0, 0), (1, 2)))(x0[:, 1:4])"),
     ],
 )
 def test_centre_is_cropped_or_padded(shape: tuple[int, ...], attributes: dict[str, Any], text: str) -> None:

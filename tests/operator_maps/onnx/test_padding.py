@@ -16,11 +16,11 @@ ALL = np.array([1, 1, 1, 2, 1, 0, 1, 0], np.int64)
 NEGATIVE = np.array([0, 0, -1, 2, 0, 0, 1, -1], np.int64)
 
 CASES = [
-    (SPATIAL, None, {}, "ops.pad(x0, (2, 0, 1, 1))"),
-    (SPATIAL, np.float32(1.5), {}, "ops.pad(x0, (2, 0, 1, 1), value=1.5)"),
-    (SPATIAL, np.float32(0), {}, "ops.pad(x0, (2, 0, 1, 1))"),
-    (ALL, None, {}, "ops.pad(x0, (2, 0, 1, 1, 1, 0, 1, 1))"),
-    (NEGATIVE, None, {}, "ops.pad(x0[..., 1:, :-1], (2, 0, 0, 1))"),
+    (SPATIAL, None, {}, "ops.Pad(((0, 0), (0, 0), (1, 1), (2, 0)))(x0)"),
+    (SPATIAL, np.float32(1.5), {}, "pad_with(x0, ((0, 0), (0, 0), (1, 1), (2, 0)), 1.5)"),
+    (SPATIAL, np.float32(0), {}, "ops.Pad(((0, 0), (0, 0), (1, 1), (2, 0)))(x0)"),
+    (ALL, None, {}, "ops.Pad(((1, 1), (1, 0), (1, 1), (2, 0)))(x0)"),
+    (NEGATIVE, None, {}, "ops.Pad(((0, 0), (0, 0), (0, 1), (2, 0)))(x0[..., 1:, :-1])"),
     (np.minimum(NEGATIVE, 0), None, {}, "return x0[..., 1:, :-1]"),
     (0 * ALL, None, {}, "return x0"),
     (SPATIAL, None, {"mode": "reflect"}, 'ops.pad(x0, (2, 0, 1, 1), "reflect")'),
@@ -53,6 +53,49 @@ def test_takes_away_again_and_again(mode: str) -> None:
         np.testing.assert_array_equal(
             rep.run([x])[0], expected_of(model_of("Pad", [x, NEGATIVE], mode=mode), [x, NEGATIVE])[0]
         )
+
+
+COMPUTED = """g (float[n,3] x) => (float[m,3] y) <int64[3] rest = {0, 0, 0}, int64[1] four = {4}> {
+    size = Shape <end = 1> (x) minus = Neg (size) after = Mod (minus, four) pads = Concat <axis = 0> (rest, after)
+    y = Pad (x, pads)
+}"""
+"""Rows are added until four divides their number."""
+
+
+@pytest.mark.parametrize("value", [None, 1.5])
+def test_the_gradient_is_the_same_in_every_step(value: float | None) -> None:
+    """In graph mode ops.pad has another one from the second step on: its kernel cuts only once."""
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    amounts = np.array([1, 0, 0, 2], np.int64)
+    fill = None if value is None else np.float32(value)
+    for rep in (check("Pad", x, amounts, fill, constants=(1, 2)), check_model(parse(COMPUTED, 22), [x], dynamic=True)):
+        for step in gradients_in_graph_mode(rep.net, x, 2):
+            np.testing.assert_allclose(step, 2 * x, rtol=1e-6)
+
+
+def test_the_kernel_of_ops_pad_still_cuts_only_once() -> None:
+    from mindspore import nn, ops
+
+    class Padded(nn.Cell):
+        def construct(self, x: Any) -> Any:
+            return ops.pad(x, (0, 2, 1, 0))
+
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    first, second = gradients_in_graph_mode(Padded(), x, 2)
+    np.testing.assert_allclose(first, 2 * x, rtol=1e-6)
+    assert np.abs(second - first).max() > 0.1
+
+
+def gradients_in_graph_mode(net: Any, x: np.ndarray, steps: int) -> list[np.ndarray]:
+    """The gradient of the sum of squares of a network's output, computed several times by one compiled function."""
+    import mindspore as ms
+
+    def loss(value: Any) -> Any:
+        return (net(value) ** 2).sum()
+
+    ms.set_context(mode=ms.GRAPH_MODE)
+    step = ms.jit(ms.grad(loss))
+    return [step(ms.Tensor(x)).asnumpy().copy() for _ in range(steps)]
 
 
 @pytest.mark.parametrize("axes", [(2, 3), (-1, 1)])

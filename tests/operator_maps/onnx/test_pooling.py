@@ -15,11 +15,11 @@ LINE, VOLUME = X[:, :, 0], X.reshape(1, 3, 4, 6, 6)
 MAXIMA = [
     (X, {"kernel_shape": (2, 2), "strides": (2, 2)}, "nn.MaxPool2d(2, 2)"),
     (X, {"kernel_shape": (3, 3), "strides": (2, 2), "pads": (1, 1, 1, 1)}, 'nn.MaxPool2d(3, 2, pad_mode="pad", pad'),
-    (X, {"kernel_shape": (3, 2), "pads": (1, 0, 0, 1)}, "ops.pad(x0, (0, 1, 1, 0), value="),
+    (X, {"kernel_shape": (3, 2), "pads": (1, 0, 0, 1)}, "pad_with(x0, ((0, 0), (0, 0), (1, 0), (0, 1)), "),
     (X, {"kernel_shape": (2, 3), "dilations": (2, 1)}, "dilation=(2, 1)"),
     (X, {"kernel_shape": (3, 3), "strides": (3, 3), "ceil_mode": 1}, "ceil_mode=True"),
     (X, {"kernel_shape": (3, 3), "strides": (2, 2), "auto_pad": "SAME_UPPER"}, 'nn.MaxPool2d(3, 2, pad_mode="same")'),
-    (X, {"kernel_shape": (3, 3), "strides": (2, 3), "auto_pad": "SAME_LOWER"}, "ops.pad("),
+    (X, {"kernel_shape": (3, 3), "strides": (2, 3), "auto_pad": "SAME_LOWER"}, "pad_with("),
     (X, {"kernel_shape": (3, 3), "auto_pad": "VALID"}, "nn.MaxPool2d(3, 1)"),
     (LINE, {"kernel_shape": (3,), "strides": (2,), "pads": (1, 1)}, "nn.MaxPool1d(3, 2"),
     (VOLUME, {"kernel_shape": (2, 3, 3), "pads": (1, 1, 1, 1, 1, 1)}, "nn.MaxPool3d((2, 3, 3)"),
