@@ -153,7 +153,7 @@ TRANSPOSED = [
     (X, V, {"strides": (2, 2), "pads": (1, 1, 1, 1), "output_padding": (1, 1)}, "padding=(1, 0, 1, 0)"),
     (X, V, {"strides": (2, 3), "output_padding": (0, 2)}, "ops.Pad("),
     (X, V, {"strides": (2, 2), "output_shape": (17, 18)}, "nn.Conv2dTranspose("),
-    (X, V, {"strides": (2, 2), "output_shape": (24, 20), "auto_pad": "SAME_UPPER"}, "x0), (2, 1, 3, 2))"),
+    (X, V, {"strides": (2, 2), "output_shape": (24, 20), "auto_pad": "SAME_UPPER"}, "(3, 2), (2, 1)))("),
     (X, V, {"strides": (2, 2), "auto_pad": "SAME_UPPER"}, "nn.Conv2dTranspose("),
     (X, V, {"strides": (2, 2), "auto_pad": "SAME_LOWER"}, "nn.Conv2dTranspose("),
     (X, V, {"group": 2, "dilations": (2, 1)}, "group=2"),
