@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import onnx
@@ -55,21 +55,45 @@ def infer_shapes(model: ir.Model) -> None:
         _infer(model)
 
 
-_OF_FEATURES = {"Binarizer": None, "Imputer": None, "Normalizer": ir.DataType.FLOAT, "Scaler": ir.DataType.FLOAT}
-"""Operators of `ai.onnx.ml` whose result has their input's shape, which ONNX does not infer → its type; None: x's."""
-
-
 def _set_types_of_features(model: ir.Model) -> bool:
-    """Set type and shape of the results of operators that scale or fill features; returns whether any became known."""
+    """Set types and shapes of results of `ai.onnx.ml` that ONNX does not infer; returns whether any became known."""
     known = False
     for node in all_nodes(model.graph):
-        if node.domain != "ai.onnx.ml" or node.op_type not in _OF_FEATURES:
+        x, results = node.inputs[0] if node.inputs else None, node.outputs
+        if (
+            node.domain != "ai.onnx.ml"
+            or x is None
+            or x.type is None
+            or x.shape is None
+            or results[0].shape is not None
+        ):
             continue
-        x, result = node.inputs[0], node.outputs[0]
-        if x is not None and x.type is not None and x.shape is not None and result.shape is None:
-            result.type = ir.TensorType(_OF_FEATURES[node.op_type] or x.type.dtype)
-            result.shape, known = x.shape.copy(), True
+        for result, (dtype, shape) in zip(results, _of_features(node, x.type.dtype, x.shape), strict=False):
+            result.type, result.shape, known = ir.TensorType(dtype), ir.Shape(shape), True
     return known
+
+
+_Dims = Sequence[int | ir.SymbolicDim | None]
+
+
+def _of_features(node: ir.Node, dtype: ir.DataType, shape: ir.Shape) -> list[tuple[ir.DataType, _Dims]]:
+    """Types and shapes of the results of an operator that scales, fills, joins or rates features."""
+    rows = shape[0] if len(shape) == 2 else 1
+    match node.op_type:
+        case "Binarizer" | "Imputer":
+            return [(dtype, list(shape))]
+        case "Normalizer" | "Scaler":
+            return [(ir.DataType.FLOAT, list(shape))]
+        case "FeatureVectorizer":
+            return [(ir.DataType.FLOAT, [rows, sum(node.attributes.get_ints("inputdimensions", ()))])]
+        case "LinearRegressor":
+            return [(ir.DataType.FLOAT, [rows, node.attributes.get_int("targets", 1)])]
+        case "SVMRegressor":
+            return [(ir.DataType.FLOAT, [rows, 1])]
+        case "TreeEnsembleClassifier" if "classlabels_int64s" in node.attributes:
+            count = len(node.attributes.get_ints("classlabels_int64s"))
+            return [(ir.DataType.INT64, [rows]), (ir.DataType.FLOAT, [rows, count])]
+    return []
 
 
 def _set_ranks_of_inputs(model: ir.Model) -> bool:

@@ -208,12 +208,16 @@ def linear_classifier(
 ) -> Arg:
     """LinearClassifier: the label with the highest score, and the scores.
 
+    Two classes may share one row of coefficients: its score is that of the second class, which is taken above 0.
+
     Raises:
-        Unsupported: the labels are strings and read, or two classes share one row of coefficients.
+        Unsupported: the labels are strings and read, or there are not as many rows of coefficients as classes.
     """
     if classlabels_ints is None and node.used[0]:
         raise node.decline("its labels are strings, which MindSpore does not have")
     labels = classlabels_ints or classlabels_strings or ()
+    if intercepts is not None and len(intercepts) == 1 and len(labels) == 2 and post_transform != "PROBIT":
+        return _of_two(node, x, coefficients or (), intercepts, labels, post_transform == "LOGISTIC")
     if intercepts is not None and len(intercepts) != len(labels):
         raise node.decline(f"{len(labels)} classes have {len(intercepts)} rows of coefficients")
     scores = node.let("scores", _scores(node, x, coefficients or (), intercepts, len(labels)))
@@ -223,6 +227,25 @@ def linear_classifier(
         if labels != tuple(range(len(labels))):
             chosen = expr("ops.gather({0}, {1}, 0)", node.constant(np.array(labels), "labels"), chosen)
     return chosen, transformed(node, scores, post_transform)
+
+
+def _of_two(
+    node: Node,
+    x: Operand,
+    coefficients: Sequence[float],
+    intercepts: Sequence[float],
+    labels: Sequence[int | str],
+    logistic: bool,
+) -> Arg:
+    """The labels and scores of two classes with one row of coefficients; onnxruntime applies no other transform."""
+    score = node.let("score", _scores(node, x, coefficients, intercepts, 1))
+    chosen: Arg = None
+    if node.used[0]:
+        second = expr("({0}.reshape(-1) > 0).astype(ms.int64)", score)
+        plain = tuple(labels) == (0, 1)
+        chosen = second if plain else expr("ops.gather({0}, {1}, 0)", node.constant(np.array(labels), "labels"), second)
+    rated = node.let("second", expr("ops.sigmoid({0})", score)) if logistic else score
+    return chosen, expr("ops.cat((1 - {0}, {0}), 1)", rated)
 
 
 def _scores(

@@ -68,6 +68,21 @@ def test_features_keep_their_shape() -> None:
     assert find(graph, "y").outputs[0].dtype == ir.DataType.FLOAT
 
 
+@pytest.mark.parametrize(
+    ("operator", "dims_of_result"),
+    [
+        ("FeatureVectorizer <inputdimensions = [4]>", ["N", 4]),
+        ("LinearRegressor <coefficients = [0.5, 1.0, 2.0, 1.0], intercepts = [0.1], targets = 1>", ["N", 1]),
+        ("SVMRegressor <coefficients = [0.5, 1.0, 2.0, 1.0], rho = [0.1], n_supports = 0>", ["N", 1]),
+    ],
+)
+def test_features_are_joined_and_rated(operator: str, dims_of_result: list[int | str]) -> None:
+    model = parse(
+        f"g (float[N,4] x) => (float y) {{ a = ai.onnx.ml.{operator} (x) [y] y = Neg(a) }}", 20, '"ai.onnx.ml": 3'
+    )
+    assert dims(normalized(model), "y") == dims_of_result
+
+
 LIES = {
     "Expand": "y = Expand(x, s)",
     "Reshape": "y = Reshape(x, s)",

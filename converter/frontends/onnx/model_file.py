@@ -25,7 +25,7 @@ from converter.frontends.onnx.record import record_in
 from converter.frontends.onnx.test_data import inputs_beside, outputs_beside
 from converter.frontends.onnx.versions import ORT_IR_VERSION
 from converter.frontends.source import Dim, Endpoint, Original, Request, Source
-from converter.graph import infer_proto
+from converter.graph import infer_proto, proto_nodes
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -96,7 +96,7 @@ def load(request: Request) -> Source:
     model.ir_version = max(model.ir_version, _IR_WITH_CONSTANTS)  # an initializer need no longer be an input
     cut(model.graph, [_value_info(end) for end in input_endpoints], [_value_info(end) for end in output_endpoints])
     _check_extents(model)
-    is_file = contents == _contents(model) and not request.shapes and is_binary(path) and _in_order(model) is model
+    is_file = contents == _contents(model) and not request.shapes and is_binary(path) and _definite(model) is model
     data_dir = request.data_dir or path.parent
     files = (path, *check_external_data(model, data_dir))
     original = Original(
@@ -289,7 +289,7 @@ def start(original: Original) -> Run:
         model = original.model or (read(file) if file is not None else None)
         assert model is not None, "the original has no ONNX model"
         model, folder = resolve_links(model, original.base_dir)
-        model = _in_order(model)
+        model = _definite(model)
         try:
             session = _session(model, folder)
         except Exception as error:  # onnxruntime's errors have no common base class
@@ -309,19 +309,26 @@ def _by_value(inputs: Mapping[str, str], feeds: Mapping[str, np.ndarray]) -> dic
     return {inputs[name]: array for name, array in feeds.items()}
 
 
-def _in_order(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with the results of every TopK sorted: one that need not be (`sorted` 0) may have any order."""
-    if not any(_is_unsorted(node) for node in model.graph.node):
+_LOOSE = {("", "TopK"): ("sorted", 1), ("com.microsoft", "MatMulNBits"): ("accuracy_level", 1)}
+"""Operators that may answer in any order, or round their inputs to 8 bits for speed → the attribute that decides it,
+and its value for one answer."""
+
+
+def _definite(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with one right answer: what may come in any order is sorted, what may be rounded is not."""
+    if not any(_loose(node) for node in proto_nodes(model.graph)):
         return model
-    ordered = onnx.ModelProto()
-    ordered.CopyFrom(model)
-    for node in filter(_is_unsorted, ordered.graph.node):
-        next(attribute for attribute in node.attribute if attribute.name == "sorted").i = 1
-    return ordered
+    definite = onnx.ModelProto()
+    definite.CopyFrom(model)
+    for node in proto_nodes(definite.graph):
+        for attribute in _loose(node):
+            attribute.i = _LOOSE[node.domain, node.op_type][1]
+    return definite
 
 
-def _is_unsorted(node: onnx.NodeProto) -> bool:
-    return node.op_type == "TopK" and any(each.name == "sorted" and each.i == 0 for each in node.attribute)
+def _loose(node: onnx.NodeProto) -> list[onnx.AttributeProto]:
+    name, wanted = _LOOSE.get((node.domain, node.op_type), ("", 0))
+    return [attribute for attribute in node.attribute if attribute.name == name and attribute.i != wanted]
 
 
 def _session_of_file(file: Path, folder: Path) -> onnxruntime.InferenceSession | None:

@@ -593,6 +593,15 @@ def test_run_what_may_have_any_order_in_order(save):
     assert (y.tolist(), i.tolist()) == ([6, 5, 4], [4, 1, 5])
 
 
+def test_run_few_bits_without_rounding_the_other_factor(save):
+    """With accuracy_level 4, onnxruntime rounds the other factor to 8 bits."""
+    text = """<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]> net (float[1,32] x) => (float[1,1] y)
+        <uint8[1,1,16] w = {153,153,153,153,153,153,153,153,153,153,153,153,153,153,153,153}, float[1] s = {1}>
+        { y = com.microsoft.MatMulNBits <K = 32, N = 1, bits = 4, block_size = 32, accuracy_level = 4> (x, w, s) }"""
+    x = np.linspace(0.01, 3.7, 32, dtype=np.float32)[None]
+    np.testing.assert_allclose(ran(save(text)().original, {"x": x})[0], [[x.sum()]], 1e-6)
+
+
 def test_run_without_optimisations(save):
     """Of a Range backwards, one of onnxruntime 1.31's optimisations makes nothing."""
     text = """<ir_version: 8, opset_import: ["" : 17]> net (float[N] x) => (float[N] y)

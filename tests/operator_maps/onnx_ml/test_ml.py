@@ -98,6 +98,13 @@ def test_categories() -> None:
         check_ml("OneHotEncoder", np.array([1, 4]), cats_int64s=[1, 4], zeros=0)
 
 
+@pytest.mark.parametrize("transform", ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"])
+@pytest.mark.parametrize("labels", [[0, 1], [7, 4]])
+def test_two_classes_with_one_row_of_coefficients(transform: str, labels: list[int]) -> None:
+    options = {"coefficients": COEFFICIENTS[:4], "intercepts": [0.5], "post_transform": transform}
+    check_ml("LinearClassifier", X, outputs=2, dtypes=(7, 1), classlabels_ints=labels, **options)
+
+
 @pytest.mark.parametrize("transform", ["NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"])
 def test_linear_regression(transform: str) -> None:
     options = {"coefficients": COEFFICIENTS, "targets": 3, "post_transform": transform}
@@ -123,10 +130,10 @@ def test_classes_of_no_rows() -> None:
         check_ml("LinearClassifier", X[:rows], outputs=2, dtypes=(7, 1), **options)
 
 
-def test_two_classes_of_one_row() -> None:
+def test_two_classes_of_one_row_that_are_no_scores() -> None:
     options = {"coefficients": COEFFICIENTS[:4], "intercepts": [0.5], "classlabels_ints": [0, 1]}
     with pytest.raises(Unconverted, match="2 classes have 1 row"):
-        check_ml("LinearClassifier", X, outputs=2, dtypes=(7, 1), **options)
+        check_ml("LinearClassifier", X, outputs=2, dtypes=(7, 1), post_transform="PROBIT", **options)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int64", "float64"])
