@@ -81,10 +81,11 @@ def _conv(name: str):
 
 
 def _pad(chosen: Chosen) -> str:
-    """MindSpore's kernel on the CPU is right once only where it cuts: a helper does that."""
+    """ops.pad is right once only where it cuts, on the CPU, and the gradient of padding by a value cuts."""
+    repeats = chosen.is_static("mode") and chosen.value("mode") != "constant"
     widths = chosen.value("pad") if chosen.is_static("pad") else [-1]
     adds = isinstance(widths, (list, tuple)) and all(isinstance(each, int) and each >= 0 for each in widths)
-    return ("ops" if adds else "compat") + ".pad({input}, {pad}, mode={mode}, value={value})"
+    return ("ops" if repeats and adds else "compat") + ".pad({input}, {pad}, mode={mode}, value={value})"
 
 
 def _elu(chosen: Chosen) -> str:

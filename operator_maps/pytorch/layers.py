@@ -122,10 +122,14 @@ ROWS: dict[str, Row] = {
         f"torch.nn.{name}": layer("(padding)", f"nn.{name}({{padding}})")
         for name in ("ReflectionPad1d", "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad3d")
     },
-    "torch.nn.ZeroPad1d": layer("(padding)", "nn.ConstantPad1d({padding}, 0.0)"),
-    "torch.nn.ZeroPad3d": layer("(padding)", "nn.ConstantPad3d({padding}, 0.0)"),
-    "torch.nn.ConstantPad1d": layer("(padding, value)", "nn.ConstantPad1d({padding}, {value})"),
-    "torch.nn.ConstantPad3d": layer("(padding, value)", "nn.ConstantPad3d({padding}, {value})"),
+    **{
+        f"torch.nn.ZeroPad{axes}d": layer("(padding)", f"compat.ConstantPad({{padding}}, 0.0, {axes})")
+        for axes in (1, 2, 3)
+    },
+    **{
+        f"torch.nn.ConstantPad{axes}d": layer("(padding, value)", f"compat.ConstantPad({{padding}}, {{value}}, {axes})")
+        for axes in (1, 2, 3)
+    },
     "torch.nn.AdaptiveMaxPool3d": layer(
         "(output_size, return_indices=False)", "nn.AdaptiveMaxPool3d({output_size})", refused="return_indices"
     ),

@@ -298,10 +298,8 @@ ROWS: dict[str, Row] = {
     "torch.nn.PixelShuffle": layer("(upscale_factor)", "nn.PixelShuffle({upscale_factor})"),
     "torch.nn.PixelUnshuffle": layer("(downscale_factor)", "nn.PixelUnshuffle({downscale_factor})"),
     "torch.nn.ChannelShuffle": layer("(groups)", "nn.ChannelShuffle({groups})"),
-    "torch.nn.ZeroPad2d": layer("(padding)", "nn.ZeroPad2d({padding})"),
     "torch.nn.ReflectionPad2d": layer("(padding)", "nn.ReflectionPad2d({padding})"),
     "torch.nn.ReplicationPad2d": layer("(padding)", "nn.ReplicationPad2d({padding})"),
-    "torch.nn.ConstantPad2d": layer("(padding, value)", "nn.ConstantPad2d({padding}, {value})"),
     "torch.nn.Upsample": layer(
         "(size=None, scale_factor=None, mode='nearest', align_corners=None, recompute_scale_factor=None)",
         "compat.Upsample(...)",

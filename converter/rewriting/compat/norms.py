@@ -68,7 +68,7 @@ class LocalResponseNorm(nn.Cell):
 def local_response_norm(input, size, alpha=0.0001, beta=0.75, k=1.0):
     """torch.nn.functional.local_response_norm: over neighbouring channels."""
     squares = (input * input).swapaxes(1, -1)
-    padded = ops.pad(squares, (size // 2, (size - 1) // 2))
+    padded = pad(squares, (size // 2, (size - 1) // 2))
     total = ops.zeros_like(squares)
     for offset in range(size):
         total = total + ops.narrow(padded, -1, offset, input.shape[1])

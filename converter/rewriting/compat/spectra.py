@@ -9,7 +9,7 @@ def window_of(window, n_fft, win_length):
     length = n_fft if win_length is None else win_length
     weights = ops.ones((length,), ms.float32) if window is None else window
     before = (n_fft - length) // 2
-    return weights if length == n_fft else ops.pad(weights, (before, n_fft - length - before))
+    return weights if length == n_fft else pad(weights, (before, n_fft - length - before))
 
 
 def stft(
@@ -57,5 +57,5 @@ def istft(
     end = size - start if length is None else min(size, start + length)
     out = total[:, start:end] / share[:, start:end]
     if length is not None and end - start < length:
-        out = ops.pad(out, (0, length - (end - start)))
+        out = pad(out, (0, length - (end - start)))
     return out[0] if input.ndim == 2 else out

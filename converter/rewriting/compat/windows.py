@@ -57,13 +57,13 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     dilation = tuple_of(dilation, 2)
     batch, channels, height, width = input.shape
     spread = input.reshape((batch, channels, height, 1, width, 1))
-    spread = ops.pad(spread, (0, stride[1] - 1, 0, 0, 0, stride[0] - 1)) if max(stride) > 1 else spread
+    spread = pad(spread, (0, stride[1] - 1, 0, 0, 0, stride[0] - 1)) if max(stride) > 1 else spread
     spread = spread.reshape((batch, channels, height * stride[0], width * stride[1]))
     spread = spread[:, :, : (height - 1) * stride[0] + 1, : (width - 1) * stride[1] + 1]
     sides = [dilation[axis] * (weight.shape[2 + axis] - 1) - padding[axis] for axis in range(2)]
     if min(sides) < 0:
         raise NotImplementedError("conv_transpose2d with padding larger than its kernel was not converted")
-    spread = ops.pad(spread, (sides[1], sides[1] + extra[1], sides[0], sides[0] + extra[0]))
+    spread = pad(spread, (sides[1], sides[1] + extra[1], sides[0], sides[0] + extra[0]))
     flipped = weight.flip((2, 3)).reshape((groups, channels // groups, -1, *weight.shape[2:])).swapaxes(1, 2)
     flipped = flipped.reshape((-1, channels // groups, *weight.shape[2:]))
     return ops.conv2d(spread, flipped, bias, dilation=dilation, groups=groups, pad_mode="valid")
@@ -105,7 +105,7 @@ def conv(function, rank, input, weight, bias, stride, padding, dilation, groups)
             widths = ()
             for size in padding:
                 widths = (size, size, *widths)
-            input = ops.pad(input, widths)
+            input = pad(input, widths)
             padding = 0
         else:
             padding = padding[0]

@@ -122,6 +122,11 @@ F.max_pool2d(x[None, None], 3, 2, 1, return_indices=True)[1]
 nn.MaxPool2d(2, 2, ceil_mode=True, return_indices=True)(x[None, None])[0]
 nn.MaxUnpool1d(2)(*nn.MaxPool1d(2, return_indices=True)(x[None]))
 F.pad(x, (0, -1))
+F.pad(x, (1, 2), value=0.5)
+F.pad(i, (1, 0, 0, 2), "constant", 3)
+F.pad(x[None], (1, 2), mode="reflect")
+nn.ZeroPad2d((1, 0, 2, 1))(x[None])
+nn.ConstantPad1d(1, 0.5)(x)
 torch.arange(end=x.shape[0], dtype=x.dtype)
 F.pad(x[None, None], [0 * pool[1] - 1, 1, 1, -1])
 F.selu(x - 0.5)
@@ -212,3 +217,37 @@ def results(tmp_path_factory) -> dict[str, list[np.ndarray]]:
 @pytest.mark.parametrize("number", range(len(EXPRESSIONS)), ids=EXPRESSIONS)
 def test_it_is_the_same(results, number, mode):
     np.testing.assert_allclose(results[mode][number], results["torch"][number], rtol=1e-4, atol=1e-5)
+
+
+PADDING = """import torch.nn as nn
+import torch.nn.functional as F
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.around = nn.ConstantPad2d((1, 0, 2, 1), 0.5)
+
+    def forward(self, x):
+        return F.pad(self.around(x), (0, 1))
+"""
+
+
+def test_the_gradient_of_padding_is_right_in_every_step_of_graph_mode(tmp_path, monkeypatch):
+    """That of ops.pad is not: its kernel on the CPU cuts only once."""
+    for name, converted in project(tmp_path, {"padding_net.py": PADDING}, "padding_net.py").items():
+        (tmp_path / f"ms_{name}").write_text(converted.replace("import _torch_compat", "import ms__torch_compat"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    net = importlib.import_module("ms_padding_net").Net()
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    ms.set_context(mode=ms.GRAPH_MODE)
+
+    def loss(value):
+        return (net(value) ** 2).sum()
+
+    step = ms.jit(ms.grad(loss))
+    try:
+        for _ in range(2):
+            np.testing.assert_allclose(step(ms.Tensor(x)).asnumpy(), 2 * x, rtol=1e-6)
+    finally:
+        ms.set_context(mode=ms.PYNATIVE_MODE)
