@@ -56,7 +56,7 @@ def infer_shapes(model: ir.Model) -> None:
 
 
 def _set_types_of_features(model: ir.Model) -> bool:
-    """Set types and shapes of results of `ai.onnx.ml` that ONNX does not infer; returns whether any became known."""
+    """Set types and shapes of results in other domains that ONNX does not infer; returns whether any became known."""
     known = False
     for node in all_nodes(model.graph):
         x, results = node.inputs[0] if node.inputs else None, node.outputs
@@ -73,14 +73,15 @@ def _set_types_of_features(model: ir.Model) -> bool:
     return known
 
 
+_OTHER_DOMAINS = frozenset({"ai.onnx.ml", "com.microsoft"})
 _Dims = Sequence[int | ir.SymbolicDim | None]
 
 
 def _of_features(node: ir.Node, dtype: ir.DataType, shape: ir.Shape) -> list[tuple[ir.DataType, _Dims]]:
-    """Types and shapes of the results of an operator that scales, fills, joins or rates features."""
+    """Types and shapes of the results of an operator on features, or on matrices."""
     rows = shape[0] if len(shape) == 2 else 1
     match node.op_type:
-        case "Binarizer" | "Imputer":
+        case "Binarizer" | "Imputer" | "Inverse":
             return [(dtype, list(shape))]
         case "Normalizer" | "Scaler":
             return [(ir.DataType.FLOAT, list(shape))]

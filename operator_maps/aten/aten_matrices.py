@@ -6,12 +6,12 @@ Source: https://pytorch.org/docs/stable/linalg.html
 from __future__ import annotations
 
 from converter.rows import Arg, Node, Operand, expr, invoke
+from operator_maps.lib.matrices import inverse_of
 
 
 def inverse(node: Node, x: Operand, *, check_errors: int = 0) -> tuple[Arg, ...]:
-    """torch.linalg.inv: the solution for an identity matrix (`ops.inverse` does not run on Ascend)."""
-    identity = expr("ops.zeros_like({0}) + ops.eye({0}.shape[-1], {0}.shape[-1], {1})", x, node.dtype())
-    return _first(node, expr("ops.matrix_solve({0}, {1})", x, identity))
+    """torch.linalg.inv: the solution for an identity matrix."""
+    return _first(node, inverse_of(node, x))
 
 
 def solve(node: Node, a: Operand, b: Operand, *, left: int = 1, check_errors: int = 0) -> tuple[Arg, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from converter.graph import may_be_empty
 from converter.rows import Arg, Attribute, Node, Operand, Weight, expr, invoke, transpose, unless_default
+from operator_maps.lib.matrices import inverse_of
 
 if TYPE_CHECKING:
     from mindspore import ops
@@ -103,8 +104,14 @@ def determinant(x):
     return ops.det(x)
 
 
+def inverse(node: Node, x: Operand) -> Arg:
+    """com.microsoft.Inverse, which onnxruntime's package writes for torch.inverse: a solution of a linear system."""
+    return inverse_of(node, x)
+
+
 ROWS = {
     "Det": det,
     "Gemm": gemm,
     "MatMul": matmul,
+    "com.microsoft.Inverse": inverse,
 }

@@ -85,3 +85,10 @@ def test_a_vector_of_no_elements_times_a_matrix_of_none() -> None:
     nodes = "t = Relu (x) s = Slice (t, zero, end, zero) y = MatMul (s, w)"
     text = f'<ir_version: 10, opset_import: ["" : 21]> g (float[n] x) => (float[2] y) {constants} {{ {nodes} }}'
     assert "> 0" in check_model(onnx.parser.parse_model(text), [floats(3)]).script
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (2, 3, 3)])
+def test_inverse(shape: tuple[int, ...]) -> None:
+    x = floats(*shape) + 3 * np.eye(3, dtype=np.float32)
+    rep = check("Inverse", x, domain="com.microsoft", free=len(shape) > 2, opset=17)
+    assert "ops.matrix_solve(x0, " in rep.script

@@ -25,6 +25,18 @@ def fast_gelu(edit: Edit) -> None:
     edit.become("Gelu", [x if bias is None else edit.before("Add", x, bias)], approximate="tanh")
 
 
+def bias_split_gelu(edit: Edit) -> None:
+    """BiasSplitGelu: of a sum, the first half of the last axis times Gelu of the other."""
+    total = edit.before("Add", edit.input(0), edit.input(1))
+    half, gate = edit.before_all("Split", 2, total, axis=-1, num_outputs=2)
+    edit.become("Mul", [half, edit.before("Gelu", gate)])
+
+
+def bias_add(edit: Edit) -> None:
+    """BiasAdd: a sum of three."""
+    edit.become("Add", [edit.before("Add", edit.input(0), edit.input(1)), edit.input(2)])
+
+
 def quick_gelu(edit: Edit) -> None:
     """QuickGelu: x sigmoid(alpha x)."""
     edit.become("Swish", [edit.input(0)], alpha=edit.get("alpha", 1.702))

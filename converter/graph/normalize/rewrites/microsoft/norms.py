@@ -36,6 +36,40 @@ def _sum_of_skip(edit: Edit, bias: ir.Value | None) -> ir.Value:
     return total
 
 
+def group_norm(edit: Edit) -> None:
+    """GroupNorm: GroupNormalization of an image whose channels are last, and Swish (`activation`)."""
+    _group_norm(edit, edit.input(0))
+
+
+def skip_group_norm(edit: Edit) -> None:
+    """SkipGroupNorm: GroupNorm of a sum with a tensor of the same shape or a vector for each image, and a bias."""
+    x, skip = edit.input(0), edit.input(3)
+    if len(edit.shape(skip)) == 2:
+        skip = edit.before("Unsqueeze", skip, edit.ints("axes", [1, 2]))
+    total = edit.before("Add", x, skip)
+    if edit.input(4) is not None:
+        total = edit.before("Add", total, edit.input(4))
+    if len(edit.node.outputs) > 1:
+        edit.replace_output(1, total)
+    edit.node.resize_outputs(1)
+    _group_norm(edit, total)
+
+
+def _group_norm(edit: Edit, x: ir.Value | None) -> None:
+    last, swish = edit.get("channels_last", 1), edit.get("activation", 0)
+    options = {"num_groups": edit.get("groups"), "epsilon": edit.get("epsilon", 1e-5)}
+    dtype = None if x is None else x.dtype
+    vectors = [edit.input(index) for index in (1, 2)]
+    if dtype is not None:
+        vectors = [
+            each if each is None or each.dtype == dtype else edit.before("Cast", each, to=dtype) for each in vectors
+        ]
+    x = edit.before("Transpose", x, perm=[0, 3, 1, 2]) if last else x
+    y = edit.before("GroupNormalization", x, *vectors, **options)
+    y = edit.before("Swish", y) if swish else y
+    edit.become("Transpose" if last else "Identity", [y], **({"perm": [0, 2, 3, 1]} if last else {}))
+
+
 def embed_layer_normalization(edit: Edit) -> None:
     """EmbedLayerNormalization: LayerNormalization of the sum of embeddings; the second output counts the mask."""
     tokens, segments, words, places, kinds, gamma, beta, mask, positions = (edit.input(i) for i in range(9))

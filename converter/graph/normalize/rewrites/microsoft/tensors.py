@@ -23,6 +23,30 @@ def unique(edit: Edit) -> None:
     edit.become("Identity", [values])
 
 
+def grid_sample(edit: Edit) -> None:
+    """GridSample, whose kinds of interpolation have other names."""
+    kinds = {"bilinear": "linear", "bicubic": "cubic"}
+    mode = edit.get("mode", "bilinear")
+    options = edit.given("align_corners", "padding_mode")
+    edit.become("GridSample", [edit.input(0), edit.input(1)], mode=kinds.get(mode, mode), **options)
+
+
+def nhwc_max_pool(edit: Edit) -> None:
+    """NhwcMaxPool: MaxPool of images whose channels are last."""
+    rank = 2 + len(edit.get("kernel_shape"))
+    options = edit.given("auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "strides")
+    x = edit.before("Transpose", edit.input(0), perm=[0, rank - 1, *range(1, rank - 1)])
+    edit.become("Transpose", [edit.before("MaxPool", x, **options)], perm=[0, *range(2, rank), 1])
+
+
+def conv_transpose_with_dynamic_pads(edit: Edit) -> None:
+    """ConvTransposeWithDynamicPads: ConvTranspose, whose padding is an input. Refused when it is computed."""
+    pads = [] if edit.input(2) is None else edit.array(edit.input(2)).tolist()
+    options = edit.given("auto_pad", "dilations", "group", "kernel_shape", "output_padding", "strides")
+    inputs = [edit.input(index) for index in (0, 1, 3)]
+    edit.become("ConvTranspose", inputs, **options, **({"pads": pads} if pads else {}))
+
+
 def c_dist(edit: Edit) -> None:
     """CDist: the distance of each row of the first matrix from each of the second, or its square."""
     metric = edit.get("metric", "sqeuclidean")

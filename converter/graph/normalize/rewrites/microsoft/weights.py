@@ -37,6 +37,29 @@ def mat_mul_n_bits(edit: Edit) -> None:
         edit.become("Add", [edit.before("MatMul", *inputs), edit.input(5)])
 
 
+_OF_4_BITS = (
+    # bitsandbytes' FP4, and its NF4, of Dettmers et al., QLoRA (2023).
+    (0.0, 1 / 192, 2 / 3, 1.0, 1 / 3, 1 / 2, 1 / 6, 1 / 4, 0.0, -1 / 192, -2 / 3, -1.0, -1 / 3, -1 / 2, -1 / 6, -1 / 4),
+    (
+        *(-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635),
+        *(-0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725),
+        *(0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0),
+    ),
+)
+
+
+def mat_mul_bnb4(edit: Edit) -> None:
+    """MatMulBnb4: the product with a matrix (N, K) of 4-bit floats, with one scale for each block of elements."""
+    kind, size, rows, columns = (edit.get(name) for name in ("quant_type", "block_size", "N", "K"))
+    if kind not in (0, 1) or not edit.get("transB", 1):
+        raise RefusedError(f"its weights are of an unknown kind ({kind})")
+    packed, scales = edit.array(edit.input(1)).reshape(-1), edit.array(edit.input(2)).reshape(-1)
+    codes = np.stack([packed >> 4, packed & 15], -1).reshape(-1)[: rows * columns]
+    real = np.array(_OF_4_BITS[kind], np.float32)[codes] * scales.astype(np.float32)[np.arange(codes.size) // size]
+    weight = np.ascontiguousarray(real.reshape(rows, columns).T.astype(scales.dtype))
+    edit.become("MatMul", [edit.input(0), edit.constant("weight", weight)])
+
+
 def gather_block_quantized(edit: Edit) -> None:
     """GatherBlockQuantized: a Gather from a table whose rows have one scale for each block along the last axis."""
     table, scales = edit.array(edit.input(0)), edit.array(edit.input(2))
