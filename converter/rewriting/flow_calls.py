@@ -27,6 +27,8 @@ from converter.rewriting.kinds import (
 from converter.rewriting.names import Function, chain
 from converter.rewriting.project import MODULE, ClassInfo
 from converter.rewriting.rows import Row
+from converter.rewriting.trees import nodes
+from converter.rewriting.variables import assigned_in
 
 _NUMBERS = {"int", "float", "len", "bool", "round", "abs", "isinstance", "hasattr", "callable", "issubclass", "any"}
 _NUMBERS |= {"all", "ord", "pow", "divmod", "id", "hash"}
@@ -187,7 +189,9 @@ class Calls(Expressions):
         if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
             return UNKNOWN
         given = self._given(function, node, arguments, skip=0)
-        return self.inference.returned(function, names, None, given)
+        returned = self.inference.returned(function, names, None, given)
+        passed = given.get(passed_through(function), UNKNOWN)
+        return returned if passed == UNKNOWN else passed
 
     def _of_method(self, of: tuple[str, ...], node: ast.Call, arguments: list[Kind]) -> Kind:
         info = self.project.class_named(of[0])
@@ -291,6 +295,15 @@ class Calls(Expressions):
 def _dictionary(arguments: list[Kind]) -> Kind:
     """What `dict(...)` makes of its arguments."""
     return STATE if arguments[:1] in ([NAMED_PARAMETERS], [STATE]) else Kind("dict")
+
+
+def passed_through(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """The parameter that a function returns in any case, as `fill(net)` does; empty if there is none."""
+    returned = {getattr(each.value, "id", "") for each in nodes(function) if isinstance(each, ast.Return)}
+    given = {each.arg for each in nodes(function.args) if isinstance(each, ast.arg)}
+    if len(returned) != 1 or not returned <= given - set(assigned_in(function)):
+        return ""
+    return returned.pop()
 
 
 def of_optimizer(call: ast.Call) -> bool:

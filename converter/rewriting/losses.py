@@ -26,6 +26,8 @@ from converter.rewriting.variables import (
 )
 
 _KEYWORDS = {"retain_graph", "create_graph"}
+_TYPES = ("", "Float", "Double", "Long", "Int", "Bool", "Byte")
+_OF_DATA = {"tensor", "from_numpy", *(f"{name}Tensor" for name in _TYPES)}
 _LEAVES = ("Parameter", "requires_grad")
 
 
@@ -127,9 +129,13 @@ class Losses(Outputs):
         for index in range(number - 1, floor - 1, -1):
             made = needed & set(assigned(statements[index]))
             below = [*(statements[each] for each in used), ast.Expr(loss)]
-            if made and not all(is_detached(name, below) for name in made):
+            if not made or all(is_detached(name, below) for name in made):
+                continue
+            if self._makes_tensor(statements[index]):
+                needed -= made
+            else:
                 needed |= set(read(statements[index]))
-                used.append(index)
+            used.append(index)
         if not used:
             return None if in_branch else self._of_expression(statements[number], loss)
         last = used[0]
@@ -152,7 +158,9 @@ class Losses(Outputs):
         free = {name for name in read_first([*region, ast.Expr(loss)]) if not is_detached(name, region)}
         for index in range(floor - 1, -1, -1):
             each = statements[index]
-            if free & set(assigned(each)) and isinstance(each, ast.Assign) and self._is_differentiable(each):
+            if self._makes_tensor(each):
+                free -= set(assigned(each))
+            elif free & set(assigned(each)) and isinstance(each, ast.Assign) and self._is_differentiable(each):
                 plan.again.insert(0, each)
                 free |= set(read(each))
         between = statements[last + 1 : number]
@@ -253,6 +261,14 @@ class Losses(Outputs):
         plan = Backward(statement, loss, [])
         plan.networks = self._networks([whole], set())
         return plan
+
+    def _makes_tensor(self, statement: ast.stmt) -> bool:
+        """Whether a statement makes a tensor of data, with no gradient through it: `x = torch.FloatTensor(rows)`."""
+        made = statement.value if isinstance(statement, ast.Assign) else None
+        while isinstance(made, ast.Call) and isinstance(made.func, ast.Attribute) and self._full(made.func) is None:
+            made = made.func.value
+        full = self._full(made.func) if isinstance(made, ast.Call) else None
+        return (full or "").removeprefix("torch.") in _OF_DATA
 
     def _is_differentiable(self, statement: ast.stmt) -> bool:
         """Whether a gradient may flow through a statement: it calls a network, or something that may be one."""

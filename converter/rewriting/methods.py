@@ -8,7 +8,7 @@ from converter.rewriting.applying import Applying
 from converter.rewriting.calls import layout_of
 from converter.rewriting.flow_calls import OF_MODULES, is_distinct, of_optimizer
 from converter.rewriting.in_place import InPlace
-from converter.rewriting.kinds import COMPLEX, TENSOR, Kind
+from converter.rewriting.kinds import ARRAY, COMPLEX, TENSOR, Kind
 from converter.rewriting.project import MODULE
 from converter.rewriting.tensor_names import TENSOR_NAMES
 
@@ -49,7 +49,9 @@ class Methods(Applying, InPlace):
         name = function.attr
         if name == "backward" and receiver.name in ("number", "other"):
             receiver = TENSOR  # `0.5 * x` of what nobody knows
-        if name == "apply" and self._is_own_function(receiver):
+        if name == "item" and self.is_compiled() and self._is_whole_number(function.value):
+            self._whole_number(node, function)
+        elif name == "apply" and self._is_own_function(receiver):
             self._own_function(node, function, receiver)
         elif receiver.is_tensor:
             self._tensor_method(node, function, mark)
@@ -172,6 +174,19 @@ class Methods(Applying, InPlace):
     def _is_own_function(self, receiver: Kind) -> bool:
         """Whether a receiver is a class of the project that is a torch.autograd.Function."""
         return receiver.name == "class" and all(FUNCTION in self.project.external_bases(name) for name in receiver.of)
+
+    def _is_whole_number(self, node: ast.expr) -> bool:
+        """Whether it is what NumPy computed, as an integer: `np.ceil(np.log(n)).astype('int')`."""
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "astype"):
+            return False
+        of_array = self.inference.kind(node.func.value) == ARRAY
+        return of_array and len(node.args) == 1 and self.file.of(node.args[0]).strip("'\"") == "int"
+
+    def _whole_number(self, node: ast.Call, function: ast.Attribute) -> None:
+        """Write `….astype('int').item()` as `int(…)`: for graph mode the inner value is a number."""
+        assert isinstance(function.value, ast.Call)
+        assert isinstance(function.value.func, ast.Attribute)
+        self._wrap(function.value.func.value, "int(", self.file.end(node))
 
     def _own_function(self, node: ast.Call, function: ast.Attribute, receiver: Kind) -> None:
         """Write `Swish.apply(x)` as `compat.applied(Swish, x)`: graph mode knows no classes of class methods."""

@@ -74,7 +74,7 @@ class Training(Losses):
         step = "\t" if indent.endswith("\t") else "    "
         name = self.free_name(self.function or file.tree)
         again = [f"{indent}{step}{edits.text(file.start(each), file.end(each))}{file.newline}" for each in plan.again]
-        again = [f"{indent}{step}self.{each.name}(){file.newline}" for each in plan.methods] + again
+        again = [f"{indent}{step}self.{self._own_name(each)}(){file.newline}" for each in plan.methods] + again
         result = edits.text(file.start(plan.loss), file.end(plan.loss))
         result = f"({result})" if "\n" in result else result  # its own brackets, if any, are not part of it
         kept = [each for each in plan.kept if each != result]
@@ -116,6 +116,12 @@ class Training(Losses):
         if plan.methods:
             note = f"{plan.methods[0].name} is run again for this gradient."
         self._record(plan, note)
+
+    def _own_name(self, method: ast.FunctionDef) -> str:
+        """What a method of this class is called in the result."""
+        assert self.class_node is not None
+        of_module = self.inference.is_module(self.project.info(self.class_node, self.names).name)
+        return "construct" if of_module and method.name == "forward" else method.name
 
     def _record(self, plan: Backward, note: str = "") -> None:
         assert isinstance(plan.statement, ast.Expr)

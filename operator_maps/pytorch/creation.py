@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from converter.rewriting import Chosen, Row, call, value
+import re
+
+from converter.rewriting import Chosen, Row, UnsupportedCall, call, value
 
 _MADE = "dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, out=None"
 
@@ -29,6 +31,14 @@ def _full(chosen: Chosen) -> str:
     if isinstance(given, int):
         return "ops.full({size}, {fill_value}, dtype=ms.int64)"
     return "ops.full({size}, {fill_value}, dtype=ms.float32)"
+
+
+def _arange(chosen: Chosen) -> str:
+    """What is made for `out` on the spot says the type: `out=torch.LongTensor(n)`."""
+    made = re.fullmatch(r"ops\.\w+\(.*, dtype=(ms\.\w+)\)", chosen.text("out")) if chosen.has("out") else None
+    if chosen.has("out") and made is None:
+        raise UnsupportedCall("MindSpore has no counterpart of its argument 'out'")
+    return f"ops.arange({{start}}, {{end}}, {{step}}, dtype={made[1] if made is not None else '{dtype}'})"
 
 
 def _linspace(chosen: Chosen) -> str:
@@ -116,9 +126,7 @@ ROWS: dict[str, Row] = {
         "(input, fill_value, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None)",
         "ops.full_like({input}, {fill_value}, dtype={dtype})",
     ),
-    "torch.arange": call(
-        f"(start=0, end=None, step=1, *, {_MADE})", "ops.arange({start}, {end}, {step}, dtype={dtype})", refused="out"
-    ),
+    "torch.arange": call(f"(start=0, end=None, step=1, *, {_MADE})", _arange, ignored="out"),
     "torch.linspace": call(f"(start, end, steps, *, {_MADE})", _linspace, refused="out"),
     "torch.eye": call(f"(n, m=None, *, {_MADE})", "ops.eye({n}, {m}, dtype={dtype})", refused="out"),
     "torch.tensor": call(

@@ -34,16 +34,11 @@ def recurrent(template: str):
     return written
 
 
-def _convolution(name: str, rank: int):
+def _convolution(name: str):
     def convolution(call: Chosen) -> str:
         """Padding is written as numbers, pad_mode says so; a tuple is given for both sides of each axis."""
         if call.value("padding_mode") != "zeros":
-            if rank != 2 or not call.is_static("padding") or isinstance(call.value("padding"), str):
-                raise UnsupportedCall("its padding_mode is not 'zeros'")
-            return (
-                "compat.PaddedConv2d({in_channels}, {out_channels}, {kernel_size}, stride={stride}, padding={padding}, "
-                "dilation={dilation}, groups={groups}, bias={bias}, padding_mode={padding_mode})"
-            )
+            raise NotStatic("its padding_mode is not 'zeros'")
         head = (
             f"nn.{name}(in_channels={{in_channels}}, out_channels={{out_channels}}, kernel_size={{kernel_size}}, "
             "stride={stride}, "
@@ -184,13 +179,13 @@ def _softmax(name: str):
 ROWS: dict[str, Row] = {
     "torch.nn.Buffer": call("(data=None, *, persistent=True)", _buffer),
     "torch.nn.Conv1d": layer(
-        _CONVOLUTION, _convolution("Conv1d", 1), instance_of="nn.Conv1d", parameters={"groups": "group"}
+        _CONVOLUTION, _convolution("Conv1d"), instance_of="nn.Conv1d", parameters={"groups": "group"}
     ),
     "torch.nn.Conv2d": layer(
-        _CONVOLUTION, _convolution("Conv2d", 2), instance_of="nn.Conv2d", parameters={"groups": "group"}
+        _CONVOLUTION, _convolution("Conv2d"), instance_of="nn.Conv2d", parameters={"groups": "group"}
     ),
     "torch.nn.Conv3d": layer(
-        _CONVOLUTION, _convolution("Conv3d", 3), instance_of="nn.Conv3d", parameters={"groups": "group"}
+        _CONVOLUTION, _convolution("Conv3d"), instance_of="nn.Conv3d", parameters={"groups": "group"}
     ),
     "torch.nn.Linear": layer(
         "(in_features, out_features, bias=True, device=None, dtype=None)",

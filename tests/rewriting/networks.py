@@ -72,6 +72,21 @@ class Padded(nn.Module):
         return x, values, joined
 
 
+class PaddedRows(nn.Module):
+    """Convolutions along one axis whose padding is not zero: written as a call, handed on, of a computed mode."""
+
+    shapes = ((2, 3, 7),)
+
+    def __init__(self, layer=nn.Conv1d, mode="reflect"):
+        super().__init__()
+        self.around = nn.Conv1d(in_channels=3, out_channels=4, kernel_size=3, padding=1, padding_mode="circular")
+        self.handed = layer(4, 4, 3, padding=2, dilation=2, padding_mode="replicate")
+        self.computed = nn.Conv1d(4, 2, 4, padding="same", padding_mode=mode)
+
+    def forward(self, x):
+        return self.computed(self.handed(self.around(x)))
+
+
 class Matrices(nn.Module):
     """Eigenvalues, least squares, the exponential of a matrix."""
 

@@ -36,6 +36,7 @@ def statement(tmp_path, text: str, **options) -> str:
         ("x = torch.full((2, 3), 0.3)", "x = ops.full((2, 3), 0.3, dtype=ms.float32)"),
         ("x = x.view(x.size(0), -1)", "x = x.view(x.shape[0], -1)"),
         ("x = torch.zeros(2, n, device=x.device)", "x = ops.zeros((2, n))"),
+        ("x = torch.arange(0, n, out=torch.LongTensor(n))", "x = ops.arange(0, n, dtype=ms.int64)"),
         ("x = x.chunk(2, dim=-1)[0]", "x = ops.chunk(x, 2, -1)[0]"),
         ("x.add_(y)", "x = x.add(y)"),
         ("x[0].zero_()", "x[0] = ops.zeros_like(x[0])"),
@@ -254,6 +255,19 @@ def test_bounds_that_numpy_computed_are_numbers(tmp_path):
     assert "x[:, :int(a)] = y[:, :int(a)]" in converted(tmp_path, source).text
 
 
+def test_a_number_that_numpy_computed_is_one_in_graph_mode(tmp_path):
+    source = (
+        HEAD
+        + """import numpy as np
+class Net(nn.Module):
+    def forward(self, x):
+        u = np.ceil(np.log(x.shape[0])).astype('int').item()
+        return x[:u]
+"""
+    )
+    assert "u = int(np.ceil(np.log(x.shape[0])))" in converted(tmp_path, source).text
+
+
 def test_arrays_of_numpy_are_no_tensors(tmp_path):
     source = (
         "import numpy as np\nimport torch\n\n"
@@ -469,6 +483,62 @@ def test_what_a_loop_detaches_is_not_computed_again(tmp_path, detached):
         """
     text = converted(tmp_path, source).text
     assert text.count("real = critic(x)") == (1 if detached else 2)
+
+
+def test_what_is_made_of_data_is_not_made_again(tmp_path):
+    source = """
+        import torch
+        def update(net: torch.nn.Linear, critic: torch.nn.Linear, memory):
+            states, rewards = memory.sample()
+            states = torch.FloatTensor(states).to("cpu")
+            rewards = torch.FloatTensor(rewards).unsqueeze(1)
+            loss = (critic(states) - rewards).mean()
+            loss.backward()
+            loss = critic(net(states)).mean()
+            loss.backward()
+        """
+    text = converted(tmp_path, source).text
+    assert text.count("memory.sample()") == 1
+    assert text.index("memory.sample()") < text.index("def forward")
+
+
+def test_what_a_function_hands_back_is_what_it_was_given(tmp_path):
+    source = (
+        HEAD
+        + """
+def ready(net):
+    net.eval()
+    return net
+class Two(nn.Module):
+    def forward(self, x):
+        return x, x
+class One(nn.Module):
+    def forward(self, x):
+        return x
+def run(x):
+    a, b = ready(Two())(x)
+    return ready(One())(x).transpose(0, 1) + a
+"""
+    )
+    assert "ready(One())(x).swapaxes(0, 1)" in converted(tmp_path, source).text
+
+
+def test_a_forward_that_is_run_again_has_its_new_name(tmp_path):
+    source = """
+        import torch
+        class Net(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layer = torch.nn.Linear(2, 2)
+            def forward(self):
+                self.found = self.layer(self.x)
+            def backward_all(self):
+                self.loss = self.found.mean()
+                self.loss.backward()
+        """
+    text = converted(tmp_path, source).text
+    assert "self.construct()" in text
+    assert "self.forward()" not in text
 
 
 @pytest.mark.parametrize("reverse", [False, True])

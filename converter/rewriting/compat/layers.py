@@ -10,8 +10,10 @@ def tuple_of(value, rank):
     return tuple(value) if isinstance(value, (tuple, list)) else (value,) * rank
 
 
-def padding_of(padding, rank):
+def padding_of(padding, rank, mode="zeros"):
     """PyTorch's padding as MindSpore's pad_mode and padding, which names both sides of each axis."""
+    if mode != "zeros":
+        return {"pad_mode": "valid"}
     if isinstance(padding, str):
         return {"pad_mode": padding} if padding == "same" else {"pad_mode": "valid"}
     if not isinstance(padding, (tuple, list)):
@@ -19,6 +21,17 @@ def padding_of(padding, rank):
     if len(set(padding)) == 1:
         return {"pad_mode": "pad", "padding": padding[0]}
     return {"pad_mode": "pad", "padding": tuple(each for each in padding for _ in range(2))}
+
+
+def sides_of(padding, rank, kernel_size, dilation, mode):
+    """Both sides of each axis, the last one first, that are padded before the convolution; () where it pads itself."""
+    if mode == "zeros" or padding == "valid":
+        return ()
+    if padding != "same":
+        return tuple(each for each in reversed(tuple_of(padding, rank)) for _ in range(2))
+    pairs = zip(reversed(tuple_of(kernel_size, rank)), reversed(tuple_of(dilation, rank)))
+    totals = [step * (size - 1) for size, step in pairs]
+    return tuple(each for total in totals for each in (total // 2, total - total // 2))
 
 
 class Conv1d(nn.Conv1d):
@@ -31,7 +44,6 @@ class Conv1d(nn.Conv1d):
         first = [
             each[0] if isinstance(each, (tuple, list)) else each for each in (kernel_size, stride, padding, dilation)
         ]
-        padded = {"pad_mode": padding} if isinstance(padding, str) else {"pad_mode": "pad", "padding": first[2]}
         super().__init__(
             in_channels,
             out_channels,
@@ -40,8 +52,13 @@ class Conv1d(nn.Conv1d):
             dilation=first[3],
             group=groups,
             has_bias=bias,
-            **padded,
+            **padding_of(first[2], 1, padding_mode),
         )
+        self.padding_mode = padding_mode
+        self._sides = sides_of(padding, 1, kernel_size, dilation, padding_mode)
+
+    def construct(self, x):
+        return super().construct(ops.pad(x, self._sides, mode=self.padding_mode) if self._sides else x)
 
 
 class Conv2d(nn.Conv2d):
@@ -51,41 +68,21 @@ class Conv2d(nn.Conv2d):
         self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
         padding_mode="zeros", device=None, dtype=None,
     ):  # fmt: skip
-        if padding_mode != "zeros":
-            raise NotImplementedError(f"Conv2d with padding_mode={padding_mode!r} was not converted")
         super().__init__(
             in_channels, out_channels, kernel_size if isinstance(kernel_size, int) else tuple(kernel_size),
             stride=stride if isinstance(stride, int) else tuple(stride),
             dilation=dilation if isinstance(dilation, int) else tuple(dilation),
-            group=groups, has_bias=bias, **padding_of(padding, 2),
+            group=groups, has_bias=bias, **padding_of(padding, 2, padding_mode),
         )  # fmt: skip
+        self.padding_mode = padding_mode
+        self._sides = sides_of(padding, 2, kernel_size, dilation, padding_mode)
+
+    def construct(self, x):
+        return super().construct(ops.pad(x, self._sides, mode=self.padding_mode) if self._sides else x)
 
     @property
     def groups(self):
         return self.group
-
-    @property
-    def padding_mode(self):
-        return "zeros"
-
-
-class PaddedConv2d(nn.Conv2d):
-    """torch.nn.Conv2d with another padding than zeros."""
-
-    def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
-        padding_mode="reflect",
-    ):  # fmt: skip
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride=stride, dilation=dilation, group=groups, has_bias=bias,
-            pad_mode="valid",
-        )  # fmt: skip
-        height, width = padding if isinstance(padding, tuple) else (padding, padding)
-        self.around, self.how = (width, width, height, height), padding_mode
-
-    def construct(self, x):
-        found = self.conv2d(ops.pad(x, self.around, mode=self.how), self.weight)
-        return found + self.bias.reshape((1, -1, 1, 1)) if self.has_bias else found
 
 
 class Conv3d(nn.Conv3d):
@@ -98,8 +95,13 @@ class Conv3d(nn.Conv3d):
         super().__init__(
             in_channels, out_channels, kernel_size if isinstance(kernel_size, int) else tuple(kernel_size),
             stride=stride if isinstance(stride, int) else tuple(stride), dilation=dilation, group=groups,
-            has_bias=bias, **padding_of(padding, 3),
+            has_bias=bias, **padding_of(padding, 3, padding_mode),
         )  # fmt: skip
+        self.padding_mode = padding_mode
+        self._sides = sides_of(padding, 3, kernel_size, dilation, padding_mode)
+
+    def construct(self, x):
+        return super().construct(ops.pad(x, self._sides, mode=self.padding_mode) if self._sides else x)
 
 
 class BatchNorm1d(nn.BatchNorm1d):
