@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from converter.graph.annotations import OPSET, is_folded, refusal_of, varying_axes
+from converter.graph.detached import STOP_DOMAIN, STOP_OPERATOR, mark_detached
 from converter.graph.edge_values import is_selected, may_be_empty, may_be_large, may_be_nan, may_hide_rows
 from converter.graph.element_type import change_element_type
 from converter.graph.ends import CutPoint, cut_points
@@ -33,6 +34,8 @@ from converter.graph.walk import all_graphs, all_nodes, proto_nodes, proto_subgr
 
 __all__ = [
     "OPSET",
+    "STOP_DOMAIN",
+    "STOP_OPERATOR",
     "CutPoint",
     "FreedAxis",
     "SourceGraph",
@@ -57,6 +60,7 @@ __all__ = [
     "is_viewed_alike",
     "keeps_its_condition",
     "map_external_data",
+    "mark_detached",
     "may_be_empty",
     "may_be_large",
     "may_be_nan",

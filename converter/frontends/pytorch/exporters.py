@@ -22,7 +22,7 @@ import torch
 from converter.base.trained import FROZEN, NO, OF_CHANNELS, TRAINED, YES
 from converter.base.weight_steps import TIED
 from converter.frontends.pytorch.caches import nested
-from converter.frontends.pytorch.detached import mark_detached
+from converter.frontends.pytorch.detached import detach_in, detaching, note_detached
 from converter.frontends.pytorch.functions import TRANSLATIONS, exportable_functions
 from converter.frontends.pytorch.inputs import Input
 from converter.frontends.pytorch.loading import Loaded
@@ -56,6 +56,7 @@ def with_current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str]
     options: dict[str, Any] = {"optimize": False, "dynamo": True, "verbose": False, "output_names": list(outputs)}
     options["custom_translation_table"] = dict(TRANSLATIONS)
     if loaded.program is not None:
+        detach_in(loaded.program)
         program = torch.onnx.export(loaded.program, (), **options)
     else:
         free = {each.name: {i: dim for i, dim in enumerate(each.shape) if isinstance(dim, str)} for each in inputs}
@@ -63,7 +64,8 @@ def with_current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str]
             options["dynamic_shapes"] = nested(free)
         if loaded.cache:
             options["input_names"] = [each.name for each in inputs]
-        with loaded.state_kept(), dropouts_kept(loaded.module), exportable_functions():
+        gradients = detaching(loaded.module, loaded.gradients)
+        with loaded.state_kept(), dropouts_kept(loaded.module), exportable_functions(), gradients:
             values = nested({each.name: each.value for each in inputs})
             program = torch.onnx.export(loaded.module, (), kwargs=values, **options)
     assert program is not None, "torch's exporter returns a program"
@@ -80,8 +82,13 @@ def with_free_extents(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence
         with_current(loaded, inputs, outputs, file)
 
 
-def with_older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path) -> None:
-    """Export a module, or TorchScript, with the older exporter, which runs it on the example."""
+def with_older(
+    loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], file: Path, *, gradients: bool = True
+) -> None:
+    """Export a module, or TorchScript, with the older exporter, which runs it on the example.
+
+    Without gradients it takes a module that writes to its own weights, but no detached values outside TorchScript.
+    """
     options: dict[str, Any] = {
         "dynamo": False,
         "training": torch.onnx.TrainingMode.PRESERVE,
@@ -95,7 +102,7 @@ def with_older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], 
     }
     values = {each.name: each.value for each in inputs}
     with (
-        torch.no_grad(),
+        torch.set_grad_enabled(gradients and not loaded.scripted),
         loaded.state_kept(),
         dropouts_kept(loaded.module),
         _equal_weights_apart(),
@@ -109,7 +116,8 @@ def with_older(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str], 
             with for_older_exporter(loaded.module, given) as module, ranks_known():
                 torch.onnx.export(module, tuple(given.values()), str(file), **options)
         else:
-            torch.onnx.export(loaded.module, (), str(file), kwargs=nested(values), **options)
+            with detaching(loaded.module, loaded.gradients):
+                torch.onnx.export(loaded.module, (), str(file), kwargs=nested(values), **options)
 
 
 @contextlib.contextmanager
@@ -150,7 +158,7 @@ def finish(file: Path, inputs: Sequence[Input], loaded: Loaded) -> None:
     record_modules(model, modules)
     tables = padded_tables(loaded.module)
     mark_padding(model, {name: row for table, row in tables.items() for name in (table, *tied.get(table, ()))})
-    mark_detached(model)
+    note_detached(model)
     for node in model.graph.node:
         if node.op_type == "Dropout":
             del node.input[2:]

@@ -21,6 +21,7 @@ from converter.frontends.pytorch.lines import culprit, place_of, reason_of
 from converter.frontends.pytorch.loading import Loaded
 from converter.frontends.pytorch.other_extents import at_other_extents, with_odd_extents
 from converter.frontends.pytorch.outputs import named_outputs, register_dataclasses
+from converter.frontends.pytorch.own_gradients import note_of, noting_gradients
 from converter.frontends.pytorch.scripted import place_of_operator
 from converter.frontends.pytorch.settings import lost_in_training
 from converter.frontends.pytorch.spec import MODEL, Exported
@@ -42,14 +43,15 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
         BadParamError: the module fixes an extent that `--shape` leaves free.
     """
     values = {each.name: each.value for each in inputs}
-    result = _run(loaded, values, label)
+    with noting_gradients(loaded.gradients):
+        result = _run(loaded, values, label)
     register_dataclasses(result)
     outputs = list(named_outputs(result, values))
     if not outputs:
         raise TorchExportError(f"'{label}' returns no tensor. Derive a module whose forward returns tensors.")
     _check_layers(loaded, label)
     file = folder / MODEL
-    notes = [note] if (note := lost_in_training(loaded.module)) else []
+    notes = [note for note in (lost_in_training(loaded.module), note_of(loaded.gradients)) if note]
     producer = f"torch {torch.__version__.partition('+')[0]}"
     refusal = None
     if not loaded.scripted:
@@ -125,6 +127,9 @@ def _with_older(
     if loaded.program is not None:
         raise _error(label, refusal)
     refused = refusal_of(lambda: with_older(loaded, inputs, outputs, file))
+    if refused is not None and not loaded.scripted:
+        again = refusal_of(lambda: with_older(loaded, inputs, outputs, file, gradients=False))
+        refused = again and refused
     if refused is not None:
         place = place_of_operator(loaded.module, refused) if loaded.scripted else ""
         raise _error(label, refusal or refused, refused if refusal else None, place)

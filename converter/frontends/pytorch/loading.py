@@ -19,6 +19,7 @@ from converter.base.calls import Call, parse_call, searched_first
 from converter.errors import BadParamError, ConverterError, ModelLoadingError, ParamMissingError
 from converter.frontends.pytorch.caches import Extents, nested, with_cache
 from converter.frontends.pytorch.lines import culprit
+from converter.frontends.pytorch.own_gradients import Gradients
 from converter.frontends.pytorch.scripted import packs_tokens
 from converter.frontends.pytorch.spec import PAST, STATE, Spec
 from converter.frontends.pytorch.states import (
@@ -53,6 +54,7 @@ class Loaded:
         places: where its parameters lie, if it has their shapes only.
         cache: the extents of its cache of keys and values, if that is an input.
         states: the buffers that runs have written so far.
+        gradients: what is known of those of functions that have gradients of their own.
     """
 
     module: torch.nn.Module
@@ -63,6 +65,7 @@ class Loaded:
     places: Mapping[str, Place] = field(default_factory=dict)
     cache: Extents = ()
     states: dict[str, None] = field(default_factory=dict)
+    gradients: Gradients = field(default_factory=dict)
 
     @property
     def scripted(self) -> bool:

@@ -14,6 +14,7 @@ from torch.onnx._internal.torchscript_exporter import symbolic_opset9
 
 from converter.frontends.pytorch.detached import write_detach
 from converter.frontends.pytorch.fused_layers import FusedLayers
+from converter.frontends.pytorch.scripted_stops import STOP
 
 OPSET = 18
 """The newest that the older exporter is made for."""
@@ -116,4 +117,5 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "aten::swapaxes": _swap,
     "aten::swapdims": _swap,
     "aten::vstack": _stack_along(0),
+    STOP: write_detach,
 }

@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 
 from converter.frontends.pytorch.lines import place_of_script
 from converter.frontends.pytorch.ranks import set_types
+from converter.frontends.pytorch.scripted_stops import keep_stops
 
 _OPERATOR = re.compile(r"'((?:\w+::)\w+)'")
 """How the exporter names an operator that it refuses."""
@@ -44,6 +45,7 @@ def for_older_exporter(module: Any, inputs: Mapping[str, torch.Tensor]) -> Itera
     passes: Any = torch._C
     note_modules = passes._jit_pass_onnx_function_substitution
     note_modules(module.forward.graph)
+    keep_stops(module.forward.graph)
     frozen = passes._freeze_module(module._c, ["training"], preserveParameters=True)
     graph = frozen._get_method("forward").graph
     _give_inputs(graph, module.forward.schema.arguments, inputs)

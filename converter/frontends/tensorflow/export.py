@@ -34,6 +34,7 @@ from converter.frontends.tensorflow import (
 from converter.frontends.tensorflow.cases import part_cases
 from converter.frontends.tensorflow.constant_switches import decide_switches
 from converter.frontends.tensorflow.cutting import Cut
+from converter.frontends.tensorflow.detached import mark_stops
 from converter.frontends.tensorflow.dropout import RATE
 from converter.frontends.tensorflow.sequence_lengths import run_all_steps
 from converter.frontends.tensorflow.tf2onnx_session import DOMAIN, GraphSession
@@ -159,6 +160,7 @@ def _convert(cut: Cut, inputs: Sequence[Endpoint], lists: _Lists) -> tuple[onnx.
     layers.tidy(model.graph)
     constants = _float_constants(cut)
     weights.restore(model.graph, constants, of_lists | trained_constants(cut.graph, constants))
+    mark_stops(model)
     order.sort_and_number(model.graph, {node.name for node in cut.graph.node})
     _set_ends(model, [_renamed(end) for end in inputs])
     return model, len(session.failed) + sum(node.op_type.startswith(_OF_LISTS) for node in proto_nodes(model.graph))

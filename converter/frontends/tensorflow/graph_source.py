@@ -15,6 +15,7 @@ from converter.frontends.frontend import Run
 from converter.frontends.source import Original, Request, Source
 from converter.frontends.tensorflow import export, graph
 from converter.frontends.tensorflow.cutting import OWN_ENDS, Ends, cut
+from converter.frontends.tensorflow.detached import gradients_of_their_own
 from converter.frontends.tensorflow.runtime import quiet_tensorflow, refusals
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def source_of(
 
     part = cut(frozen, request, ends)
     del frozen  # what it was read from holds every weight until then
+    own = gradients_of_their_own(part.graph)
     model, inputs, outputs = export.to_onnx(part)
     version = ".".join(tensorflow.__version__.split(".")[:2])
     file = request.model_file
@@ -68,7 +70,7 @@ def source_of(
     )
     description = f"{file.name} ({kind}, TensorFlow {version})"
     return Source(
-        model, inputs, outputs, original, description, file.parent, tuple(files) or (file,), (*notes, *part.notes)
+        model, inputs, outputs, original, description, file.parent, tuple(files) or (file,), (*notes, *part.notes, *own)
     )
 
 

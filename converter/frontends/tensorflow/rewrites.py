@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
     from tensorflow.core.framework.node_def_pb2 import NodeDef
 
-_SAME_VALUES = ("Identity", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "Snapshot")
+_SAME_VALUES = ("Identity", "Reshape", "Squeeze", "ExpandDims", "Snapshot")
 """Operators whose result has the elements of their first input, in the same order."""
 
 _ADD = ("Add", "AddV2")

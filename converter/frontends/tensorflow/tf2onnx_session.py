@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 
 from converter.frontends.tensorflow.batch_norm import rewrite_batch_norm
+from converter.frontends.tensorflow.detached import rewrite_stop_gradient
 from converter.frontends.tensorflow.dilations import rewrite_dilations
 from converter.frontends.tensorflow.dropout import rewrite_dropout
 from converter.frontends.tensorflow.handlers import HANDLERS
@@ -90,7 +91,7 @@ class Session:
 
     def _rewriters(self) -> list[Any]:
         own = [rewrite_dropout, rewrite_dilations, rewrite_fused_layer_norm, rewrite_batch_norm, rewrite_sample_norm]
-        own.append(rewrite_transposed)
+        own += [rewrite_transposed, rewrite_stop_gradient]
         return [*own, self._keep_failed]
 
     def _keep_failed(self, graph: Any, ops: list[Any]) -> list[Any]:

@@ -91,6 +91,7 @@ def _read_values(graph: GraphDef, flow: Flow, handles: Mapping[str, int]) -> Non
             captured.become_gather(node, dtype, graph.node.add())
         elif node.op in _PASSING:
             node.attr["T"].type = dtype
+            node.attr.pop("_output_shapes", None)  # those of a handle
         else:
             calls.setdefault(node.name, {})[tensor] = dtype
     for name, types in calls.items():
