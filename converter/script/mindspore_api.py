@@ -153,6 +153,7 @@ PARAMETERS = {
     "ops.CumProd": "exclusive reverse",
     "ops.CumSum": "exclusive reverse",
     "ops.LayerNorm": "begin_norm_axis begin_params_axis epsilon",
+    "ops.Pad": "paddings",
     "ops.ResizeBilinearV2": "align_corners half_pixel_centers",
     "ops.adaptive_avg_pool2d": "input output_size",
     "ops.affine_grid": "theta size align_corners",

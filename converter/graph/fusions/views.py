@@ -238,13 +238,7 @@ def reshape_of_squeezed(x: Pattern, first: Pattern, axes: Pattern, shape: Patter
 
 def reshape_without_squeeze(builder: Builder, x: ir.Value, shape: ir.Value | None) -> ir.Value | None:
     """One Reshape."""
-    return builder.Reshape(x, shape) if follows(shape, _parts_of_reshaped, _MOST_PARTS) else None
-
-
-def _parts_of_reshaped(shape: ir.Value | None) -> Sequence[ir.Value | None] | None:
-    """`_parts_of`, where an extent may be reshaped to a vector of one element."""
-    node = None if shape is None else shape.producer()
-    return node.inputs[:1] if node is not None and node.op_type == "Reshape" else _parts_of(shape)
+    return builder.Reshape(x, shape) if names_all(shape) else None
 
 
 def names_all(shape: ir.Value | None) -> bool:
@@ -257,6 +251,8 @@ def _parts_of(shape: ir.Value | None) -> Sequence[ir.Value | None] | None:
     node = None if shape is None else shape.producer()
     if node is not None and node.op_type == "Concat":
         return node.inputs
+    if node is not None and node.op_type == "Reshape":  # an extent as a vector of one element
+        return node.inputs[:1]
     numbers = numbers_of(shape)
     if numbers is None:
         return () if node is not None and node.op_type in EXTENTS else None

@@ -154,7 +154,9 @@ def _plan(
 
 
 def _length(value: Arg) -> int | None:
-    return len(value) if isinstance(value, tuple) and all(type(part) is int for part in value) else None
+    """The length of a tuple of integers, or of tuples of integers: the widths of a padding."""
+    numbers = isinstance(value, tuple) and all(type(part) is int or _length(part) is not None for part in value)
+    return len(value) if numbers else None
 
 
 def _choice(plan: Arg, written: dict[Column, Arg]) -> Arg:

@@ -44,7 +44,7 @@ from converter.script.statements import (
 
 UNNAMED = "value"
 """The name of an argument of a function whose parameters are not known."""
-_SHORTER = {"split_size_or_sections": "split_sizes"}
+_SHORTER = {"paddings": "padding", "split_size_or_sections": "split_sizes"}
 """Parameter of MindSpore → the name of an argument that is given to it."""
 
 

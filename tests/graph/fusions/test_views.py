@@ -74,6 +74,14 @@ def test_what_changes_nothing_goes(body, left):
     assert fused(text, X, **{name: np.array(shapes[name]) for name in shapes if name in body}) == left
 
 
+def test_an_extent_may_be_a_number_that_is_reshaped():
+    """As torch writes that of a free axis."""
+    body = "s = Shape(x) n = Gather(s, i) v = Reshape(n, k) t = Concat <axis=0> (v, rest)"
+    text = f"(float[n,3,5] x) => (float[a,b] y) {{ {body} a = Reshape(x, t) y = Reshape(a, t) }}"
+    left = fused(text, X, i=np.array(0), k=np.array([-1]), rest=np.array([15]))
+    assert left == ["Shape", "Gather", "Reshape", "Concat", "Reshape"]
+
+
 @pytest.mark.parametrize("index", [[[2], [0], [-1]], [[[2], [1]]]], ids=["vector", "matrix"])
 def test_places_of_one_number_are_an_index(index):
     rank = np.ndim(index)

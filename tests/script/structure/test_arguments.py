@@ -74,6 +74,11 @@ def test_tuples_differ_number_by_number():
     assert values == {"size": [8, 4]}
 
 
+def test_tuples_of_pairs_differ_number_by_number():
+    choices, values = written(("padding", [((0, 0), (0, 5)), ((0, 0), (0, 3))]))
+    assert (choices, values) == (["((0, 0), (0, padding))"], {"padding": [5, 3]})
+
+
 def test_numbers_of_shapes_are_named_after_what_they_are():
     place = Place(Attribute(Variable("x"), "reshape"))
     rows = [[4, 8], [49, 196], [7, 14]]
