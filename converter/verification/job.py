@@ -20,10 +20,11 @@ from converter.verification.by_sample import SampledAxis
 from converter.verification.edges import Role
 
 JOB, INPUTS, SOURCE, RESULTS, EXPECTED = "job.json", "inputs.npz", "source.onnx", "results.jsonl", "expected.pickle"
-RECORDED = "recorded.npz"
+RECORDED, TRANSLATED = "recorded.npz", "translated.onnx"
 EDGES = "edges.jsonl"
 """The files in a job's folder: the job, the inputs, the model of the source; the journal that its process writes, and
-the outputs of the source; outputs that came with the model, by name; the journal of the edge inputs."""
+the outputs of the source; outputs that came with the model, by name; the ONNX model that was translated, if that is
+asked for; the journal of the edge inputs."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Job:
         nodes: how the nodes are compared, or why not; None while there is no plan.
         freed: the axes of the inputs that the source fixes and the script leaves free.
         roles: what the graph does with each input, by its name, if edge inputs are tried; else empty.
+        kept: operators of other domains that normalisation does not rewrite.
         layers: the layers that are compared, each by itself, if the network does not fit into memory; else None.
     """
 
@@ -106,6 +108,7 @@ class Job:
     nodes: NodePlan | NoNodePlan | None = None
     freed: Sequence[SampledAxis] = ()
     roles: Mapping[str, Role] = field(default_factory=dict)
+    kept: Sequence[str] = ()
     layers: Sequence[Layer] | None = None
 
     @property
@@ -153,6 +156,7 @@ def _plain(job: Job) -> dict[str, Any]:
         "precision": job.precision,
         "freed": [asdict(axis) for axis in job.freed],
         "roles": {name: asdict(role) for name, role in job.roles.items()},
+        "kept": list(job.kept),
         "layers": None if job.layers is None else [asdict(layer) for layer in job.layers],
         "plan": {**asdict(nodes), "base_dir": str(nodes.base_dir.absolute())} if isinstance(nodes, NodePlan) else None,
     }
@@ -164,7 +168,7 @@ def read_job(folder: Path) -> Job:
     original, plan, checkpoint = plain.pop("original"), plain.pop("plan"), plain.pop("checkpoint")
     freed = tuple(SampledAxis(**axis) for axis in plain.pop("freed"))
     roles = {name: Role(**role) for name, role in plain.pop("roles").items()}
-    layers = plain.pop("layers")
+    layers, kept = plain.pop("layers"), tuple(plain.pop("kept"))
     places = {name: Path(place) for name in ("file", "base_dir", "model_file") if (place := original.pop(name))}
     return Job(
         **{**plain, "script": Path(plain["script"])},
@@ -172,6 +176,7 @@ def read_job(folder: Path) -> Job:
         checkpoint=None if checkpoint is None else Path(checkpoint),
         nodes=None if plan is None else _plan(**plan),
         freed=freed,
+        kept=kept,
         roles=roles,
         layers=None if layers is None else tuple(Layer(**layer) for layer in layers),
     )

@@ -116,6 +116,13 @@ class Journal:
         nodes = self._nodes()
         return bool(nodes) and not raised and all(node.verdict != "differs" for node in nodes)
 
+    @property
+    def wants_passes(self) -> bool:
+        """Whether outputs differ by more than the source moves, no node does, and the graph is off the source."""
+        graph: list[bool] = next(iter(self._all("graph")), [])
+        unsettled = self.is_unexplained and self._within_sensitivity(self._outputs(())) is None
+        return unsettled and not all(graph) and not self._rounds_coarsely()
+
     def _within_sensitivity(self, outputs: Sequence[OutputComparison]) -> tuple[OutputComparison, ...] | None:
         """The outputs, those that differ within the source's own sensitivity as the same; None if one differs more."""
         moved: list[dict[str, Any]] = next(iter(self._all("moved")), [])
@@ -232,7 +239,7 @@ class Journal:
         if off and self._rounds_coarsely():
             return f"{every}: the network computes in 16 bits, and what every layer rounds adds up"
         if off:
-            suspect = frontend_in(self._job.original.frontend).suspect
+            suspect = next(iter(self._all("suspect")), frontend_in(self._job.original.frontend).suspect)
             return f"{every}; the normalised graph itself is off the source at {', '.join(off)}: suspect {suspect}"
         return f"{every}: suspect how the script joins them, or errors that add up"
 

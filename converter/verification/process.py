@@ -19,16 +19,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from converter.base.child import end_with_parent
 from converter.base.relaxed_gc import paused_gc
 from converter.errors import ConverterError
 from converter.frontends import Run, frontend_in
+from converter.graph.fusions import Replay
+from converter.verification.by_pass import suspect_of
 from converter.verification.by_sample import first_samples, run_by_sample
 from converter.verification.comparisons import THE_SOURCE, Difference, OutputComparison
 from converter.verification.edge_runs import Loaded, try_edges
 from converter.verification.facts import outputs_are_same, read_facts
-from converter.verification.job import EXPECTED, RESULTS, Job, NodePlan, read_feeds, read_job, read_recorded, with_model
+from converter.verification.job import (
+    EXPECTED,
+    RESULTS,
+    TRANSLATED,
+    Job,
+    NodePlan,
+    read_feeds,
+    read_job,
+    read_recorded,
+    with_model,
+)
 from converter.verification.locate import lines_of
 from converter.verification.metrics import difference
 from converter.verification.network import MODES, Network
@@ -45,7 +58,8 @@ def main(folder: Path, part: str) -> None:
 
     `graph` compares only the nodes, in graph mode; `edges` only tries edge inputs, which the others do at their end if
     the outputs are the same; `layers` compares the layers, each by itself; `sensitivity` runs only the source, on
-    inputs that are moved a little; `kit` records the reference of the proof kit.
+    inputs that are moved a little; `passes` looks for the pass that made the graph something else; `kit` records the
+    reference of the proof kit.
     """
     end_with_parent()
     be_ended_first()
@@ -85,6 +99,9 @@ def main(folder: Path, part: str) -> None:
                     _compare_recorded(job, mode, recorded, got, note)
         if part == "sensitivity":
             _move_source(job, folder, feeds, note)
+            return
+        if part == "passes" and isinstance(job.nodes, NodePlan):
+            _compare_passes(job, job.nodes.base_dir, folder, feeds, note)
             return
         if isinstance(job.nodes, NodePlan) and part != "edges":
             nodes = _compare_node_outputs(job.nodes, folder, feeds, part == "graph", note)
@@ -176,6 +193,16 @@ def _move_source(job: Job, folder: Path, feeds: Mapping[str, np.ndarray], note: 
 
     with suppress(Exception):  # it refuses these inputs: nothing is known then
         note(moved=[asdict(each) for each in movements(by_sample, feeds, expected)])
+
+
+def _compare_passes(job: Job, base_dir: Path, folder: Path, feeds: Mapping[str, np.ndarray], note: Note) -> None:
+    """Note which pass made the graph something else than the source, and at which node."""
+    operators = [*registry.fused_operators()]
+    replay = Replay(onnx.load(folder / TRANSLATED, load_external_data=False), base_dir, operators, job.kept)
+    expected = pickle.loads((folder / EXPECTED).read_bytes())
+    with suppress(Exception):  # a graph between the passes cannot be evaluated: nothing is known then
+        if (found := suspect_of(replay, list(feeds.values()), expected, operators)) is not None:
+            note(suspect=str(found))
 
 
 def _run_script(

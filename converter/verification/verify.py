@@ -25,7 +25,7 @@ from converter.verification.by_sample import sampled_axes
 from converter.verification.edges import Role, roles_of
 from converter.verification.inputs import other_inputs, verification_inputs
 from converter.verification.instrument import instrument
-from converter.verification.job import EDGES, RECORDED, RESULTS, Job, NodePlan, NoNodePlan, read_job
+from converter.verification.job import EDGES, RECORDED, RESULTS, TRANSLATED, Job, NodePlan, NoNodePlan, read_job
 from converter.verification.journal import Journal
 from converter.verification.proof_kit import KIT, REFERENCE, ProofKit
 from converter.verification.reference import is_random, values_read_by
@@ -177,6 +177,11 @@ class _Verification:
             journal = Journal(job, self._translation, self._folder, journal.ending, self._run("graph", job))
         if journal.is_unexplained:
             journal = Journal(job, self._translation, self._folder, journal.ending, self._run("sensitivity", job))
+        if journal.wants_passes and not (job.freed or job.upcast or self._translation.cast):
+            job = replace(job, kept=sorted(self._rows.own))
+            job.write(self._folder)
+            onnx.save(self._source.model, self._folder / TRANSLATED)
+            journal = Journal(job, self._translation, self._folder, journal.ending, self._run("passes", job))
         result = journal.result(feeds)
         return self._with_edges(result, job, journal) if journal.same and self._edges else result
 

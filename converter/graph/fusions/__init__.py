@@ -8,10 +8,12 @@ values and weights, gets the scope of the nodes that it replaces, and records th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
+from pathlib import Path
 
+import onnx
 import onnx_ir as ir
 
 from converter.graph.fusions import (
@@ -55,7 +57,7 @@ from converter.graph.fusions.rewrite import (
 from converter.graph.fusions.shuffles import known_shape, regrouped, shapes_of_blocks
 from converter.graph.fusions.trace import Trace
 from converter.graph.fusions.views import FAR, names_all
-from converter.graph.normalize import normalization
+from converter.graph.normalize import FIXED_EXTENTS, normalization, read_graph
 from converter.graph.passes import Pass, Pipeline, Property, run_passes
 from converter.graph.shape_refinement import refine_shapes
 from converter.graph.unique_names import UniqueNames
@@ -72,6 +74,7 @@ __all__ = [
     "NoMatch",
     "NodeFusion",
     "Pattern",
+    "Replay",
     "Shape",
     "Trace",
     "constant",
@@ -161,6 +164,42 @@ def pipeline(context: Context, operators: Iterable[FusedOperator] = ()) -> Pipel
         run = partial(_run, steps=steps, context=context)
         passes.append(Pass(f"fuse {phase}", run, requires=_REQUIRED, breaks={Property.NO_DEAD_CODE}))
     return Pipeline(passes, given=normalization().ensures)
+
+
+class Replay:
+    """The passes from an ONNX model to the graph that is translated, which can be run up to any of them.
+
+    Args:
+        model: at the opset of its file, external data not loaded. It is not changed.
+        base_dir: the folder that external data is relative to.
+        operators: fused operators that ONNX does not have.
+        kept: operators of other domains that are not rewritten.
+    """
+
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        base_dir: Path,
+        operators: Iterable[FusedOperator] = (),
+        kept: Collection[str] = (),
+    ) -> None:
+        self._model, self._base_dir, self._operators = model, base_dir, list(operators)
+        self._normalization = [*normalization(kept).passes, *FIXED_EXTENTS.passes]
+        self.names = [each.name for each in (*self._normalization, *self._fusions(UniqueNames(())))]
+        """The names of the passes, in order."""
+
+    def graph_behind(self, count: int) -> tuple[ir.Model, bool]:
+        """The graph behind the first `count` passes, and whether it is of the newest opset."""
+        graph = read_graph(self._model, self._base_dir)
+        done = self._normalization[:count]
+        for each in done:
+            each.run(graph)
+        for each in self._fusions(UniqueNames.of(graph))[: max(count - len(self._normalization), 0)]:
+            each.run(graph)
+        return graph, any(Property.ONE_OPSET in each.ensures for each in done)
+
+    def _fusions(self, names: UniqueNames) -> Sequence[Pass]:
+        return pipeline(Context(names), self._operators).passes
 
 
 _REQUIRED = {Property.SORTED, Property.UNIQUE_NODE_NAMES, Property.UNIQUE_VALUE_NAMES, Property.REFINED}

@@ -52,6 +52,7 @@ __all__ = [
     "normalization",
     "normalize",
     "oldest_opset",
+    "read_graph",
     "real_values",
     "tensors_of",
 ]
@@ -140,13 +141,23 @@ def normalize(model: onnx.ModelProto, base_dir: Path, each: Each = iter, kept: C
     ends: list[tuple[list[str | None], list[str | None]]] = []
 
     def read() -> ir.Model:
-        graph = read_model(model, base_dir)
-        restore_carried(graph)
+        graph = read_graph(model, base_dir)
         ends.append(_ends(graph))
         return graph
 
     graph = run_passes(read, normalization(kept), each)
     assert _ends(graph) == ends[-1]
+    return graph
+
+
+def read_graph(model: onnx.ModelProto, base_dir: Path) -> ir.Model:
+    """The graph of a model before any pass.
+
+    Raises:
+        GraphInitError: the model is not a valid graph.
+    """
+    graph = read_model(model, base_dir)
+    restore_carried(graph)
     return graph
 
 
