@@ -88,7 +88,12 @@ class Definitions(Branches):
                 self.visit(default)
 
     def lambda_(self, node: ast.Lambda) -> None:
-        """Rewrite a lambda."""
+        """Rewrite a lambda; list one that graph mode takes for the end of the loop around it."""
+        if self.is_compiled() and any(isinstance(each, ast.For) for each in self.parents):
+            start, end = self.file.start(node), self.file.end(node)
+            remedy = "Graph mode leaves the method at a lambda in a loop, and returns None: define a function instead."
+            found = Record(start=start, end=end, name="lambda", written="lambda", converted=False, remedy=remedy)
+            self.records.append(found)
         self.parameters(node.args, self.scope)
         outer, self.scope = self.scope, self.names.scopes[node]
         self.visit(node.body)

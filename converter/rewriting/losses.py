@@ -44,6 +44,7 @@ class Backward:
         kept: the variables of the region that are read outside it.
         parameters: the variables that the region reads before it assigns them.
         networks: the texts of what is called in it and may have parameters.
+        moved: those that run again, whose statistics must not move a second time.
         add: where the gradients are asked for in a branch, or after what the region reads has changed, the name of the
             function that adds them; else empty.
     """
@@ -56,6 +57,7 @@ class Backward:
     kept: list[str] = field(default_factory=list)
     parameters: list[str] = field(default_factory=list)
     networks: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
     add: str = ""
 
 
@@ -180,6 +182,7 @@ class Losses(Outputs):
         plan.methods = self._computing(whole)
         if any(len(each.args.args) > 1 or each.args.vararg or each.args.kwonlyargs for each in plan.methods):
             return None  # with which arguments it was called is not known here
+        plan.moved = self._networks([*plan.again, *(part for each in plan.methods for part in each.body)], set())
         for each in plan.methods:
             plan.networks += [name for name in self._networks(each.body, set()) if name not in plan.networks]
         if not plan.networks and not any(self._has_leaf(each, set(stored)) for each in whole):

@@ -73,8 +73,12 @@ class Training(Losses):
         indent = file.text[line:first].decode()
         step = "\t" if indent.endswith("\t") else "    "
         name = self.free_name(self.function or file.tree)
-        again = [f"{indent}{step}{edits.text(file.start(each), file.end(each))}{file.newline}" for each in plan.again]
-        again = [f"{indent}{step}self.{self._own_name(each)}(){file.newline}" for each in plan.methods] + again
+        again = [f"self.{self._own_name(each)}()" for each in plan.methods]
+        again += [edits.text(file.start(each), file.end(each)) for each in plan.again]
+        inner = indent + step
+        if again and plan.moved:
+            again = [self.write(f"with compat.still({', '.join(plan.moved)}):"), *(f"{step}{each}" for each in again)]
+        again = [f"{inner}{each}{file.newline}" for each in again]
         result = edits.text(file.start(plan.loss), file.end(plan.loss))
         result = f"({result})" if "\n" in result else result  # its own brackets, if any, are not part of it
         kept = [each for each in plan.kept if each != result]

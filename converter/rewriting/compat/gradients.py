@@ -34,6 +34,17 @@ def pynative():
         ms.set_context(mode=mode)
 
 
+@contextlib.contextmanager
+def still(*networks):
+    """Run networks again: statistics, and whatever else they keep without training it, have moved before."""
+    cells = [each for network in networks if isinstance(network, nn.Cell) for _, each in network.cells_and_names()]
+    kept = [each for cell in cells if cell.training for each in cell.get_parameters(expand=False)]
+    kept = [(each, each.copy()) for each in kept if not each.requires_grad]
+    yield
+    for parameter, value in kept:
+        assign(parameter, value)
+
+
 def differentiated(forward, networks):
     """The results of a function, the first of which is a loss, and a function that adds its gradients."""
     results = []

@@ -623,11 +623,51 @@ def of_temperature():
     return [value for _ in range(3) for value in own.step(X)]
 
 
+class Shared(nn.Module):
+    """Features that one method computes and the loss of another reads, with statistics that move once a step."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(5, 3), nn.BatchNorm1d(3))
+        self.head = nn.Linear(3, 1)
+        self.optimizer = SGD(self.parameters(), lr=0.1)
+
+    def forward(self):
+        self.features = self.body(self.x)
+
+    def learn(self):
+        self.loss = self.head(self.features).square().mean()
+        self.optimizer.zero_grad()
+        self.loss.backward()
+        self.optimizer.step()
+
+    def step(self, x):
+        self.x = x
+        self.forward()
+        self.learn()
+        return [self.loss.item(), *self.body[1].running_mean.tolist(), *self.body[1].running_var.tolist()]
+
+
+def of_shared_features():
+    net = filled(Shared())
+    maker, critic = filled(nn.Sequential(nn.Linear(5, 5), nn.BatchNorm1d(5))), filled(nn.Linear(5, 1))
+    found = [value for _ in range(3) for value in net.step(X)]
+    for _ in range(2):
+        made = maker(X)
+        apart = critic(made.detach()).mean()
+        apart.backward()
+        through = critic(made).square().mean()
+        through.backward()
+        found += [apart.item(), through.item(), *maker[1].running_mean.tolist()]
+    return found
+
+
 if __name__ == "__main__":
     plain = groups() + accumulated() + adversaries() + in_branches()
     print(
         *[f"{value:.5f}" for value in plain + fetched_ahead() + leaves() + by_hand() + with_own_gradients() + by_name()],
         *[f"{value:.5f}" for value in with_buffers() + attacked() + penalised() + of_lengths() + growing() + of_two_sizes()],
         *[f"{value:.5f}" for value in of_values() + of_spectra() + with_own_training() + of_temperature()],
-        *[f"{value:.5f}" for value in without_gradients() + of_attributes() + words_one_after_the_other()],
+        *[f"{value:.5f}" for value in without_gradients() + of_attributes() + of_shared_features()],
+        *[f"{value:.5f}" for value in words_one_after_the_other()],
     )
