@@ -24,8 +24,16 @@ def bitcast(node: Node, x: Operand, *, type: int) -> Arg:
 
 
 ROWS = {
+    "tensorflow.BesselI0": call("ops.bessel_i0({0})"),
+    "tensorflow.BesselI0e": call("ops.bessel_i0e({0})"),
+    "tensorflow.BesselI1": call("ops.bessel_i1({0})"),
+    "tensorflow.BesselI1e": call("ops.bessel_i1e({0})"),
     "tensorflow.Bitcast": bitcast,
+    "tensorflow.Digamma": call("ops.digamma({0})"),
     "tensorflow.Igamma": call("ops.igamma({0}, {1})"),
     "tensorflow.Igammac": call("ops.igammac({0}, {1})"),
+    "tensorflow.Lgamma": call("ops.lgamma({0})"),
+    "tensorflow.NextAfter": call("ops.nextafter({0}, {1})"),
     "tensorflow.Svd": svd,
+    "tensorflow.Zeta": call("ops.zeta({0}, {1})"),
 }

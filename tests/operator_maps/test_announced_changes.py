@@ -23,6 +23,7 @@ RENAMED = {
     "nn.GroupNorm": "gamma_init beta_init",
     "nn.LSTMCell": "has_bias",
     "nn.PReLU": "channel w",
+    **{f"ops.bessel_{kind}": "x" for kind in ("i0", "i0e", "i1", "i1e")},
     "ops.cholesky": "input_x",
     "ops.all": "axis keep_dims",
     "ops.amax": "axis keepdims initial where",

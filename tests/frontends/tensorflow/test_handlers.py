@@ -423,3 +423,11 @@ def test_layer_norm_of_keras_2(tmp_path, count, scale):
     source = converted(tmp_path, norm, [None, 5, 6])
     assert ("LayerNormalization" in operators(source)) == (scale == 1)
     check(source)
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axes", [-1, [0, 2], None])
+def test_a_euclidean_norm(tmp_path, axes, keepdims):
+    source = converted(tmp_path, lambda x: tf.math.reduce_euclidean_norm(x, axes, keepdims), [None, 4, 3])
+    assert not any(node.domain for node in source.model.graph.node)
+    check(source)

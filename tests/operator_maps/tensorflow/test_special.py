@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from harness import check
 
 RANDOM = np.random.default_rng(0)
@@ -23,3 +24,16 @@ def test_singular_values() -> None:
 def test_bits() -> None:
     check("Bitcast", X, domain="tensorflow", type=6, expect=[X.view(np.int32)])
     check("Bitcast", X.view(np.int32), domain="tensorflow", type=1, expect=[X])
+
+
+@pytest.mark.parametrize("name", ["BesselI0", "BesselI0e", "BesselI1", "BesselI1e", "Digamma", "Lgamma"])
+def test_a_function(name: str) -> None:
+    tf = pytest.importorskip("tensorflow")
+    x = X / 2.5
+    check(name, x, domain="tensorflow", free=True, expect=[getattr(tf.raw_ops, name)(x=x).numpy()])
+
+
+def test_two_arguments() -> None:
+    tf = pytest.importorskip("tensorflow")
+    check("Zeta", X + 1, X, domain="tensorflow", expect=[tf.math.zeta(X + 1, X).numpy()])
+    check("NextAfter", X, X + 1, domain="tensorflow", expect=[np.nextafter(X, X + 1)])

@@ -160,11 +160,20 @@ def _cumulative_logsumexp(build: NodeBuilder) -> None:
     build.finish("Add", build.add("Log", total), largest)
 
 
+def _euclidean_norm(build: NodeBuilder) -> None:
+    """ReduceL2."""
+    if not build.sources[1].is_const():
+        raise NotImplementedError("axes that are computed")
+    axes = build.int64(np.ravel(build.sources[1].get_tensor_value(as_list=False)))
+    build.finish("ReduceL2", build.inputs[0], axes, keepdims=int(build.attribute("keep_dims") or 0))
+
+
 HANDLERS: Mapping[str, Handler] = {
     "AccumulateNV2": alias("Sum"),
     "Bucketize": _bucketize,
     "CumulativeLogsumexp": _cumulative_logsumexp,
     "Erfc": _erfc,
+    "EuclideanNorm": _euclidean_norm,
     "Expm1": _expm1,
     "FakeQuantWithMinMaxArgs": _fake_quant,
     "FakeQuantWithMinMaxVars": _fake_quant,
