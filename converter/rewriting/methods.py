@@ -236,9 +236,12 @@ class Methods(Applying, InPlace):
 
 
 def _is_tensors(node: ast.Call, function: ast.Attribute) -> bool:
-    """Whether only a tensor can be asked like this: `x.size(0)`, `x.repeat(1, 2, 1)`, `x.cpu().numpy()`."""
+    """Whether only a tensor can be asked like this: `x.size(0)`, `x.relu()`, `x.cpu().numpy()`."""
     if function.attr in ("repeat", "expand"):
-        return len(node.args) > 2 and not node.keywords
+        of_shape = [isinstance(each, ast.Attribute) and each.attr == "shape" for each in node.args]
+        return (len(node.args) > 2 or of_shape == [True]) and not node.keywords
+    if function.attr == "relu":
+        return not node.args and not node.keywords
     if function.attr == "to":
         return any(each.arg == "dtype" for each in node.keywords)
     if function.attr == "size":

@@ -401,6 +401,14 @@ def test_a_lambda_in_a_loop_is_listed(tmp_path, loop, listed):
     assert [record.name for record in result.records if not record.converted] == ["lambda"] * listed
 
 
+@pytest.mark.parametrize(
+    ("call", "became"), [("a.relu()", "ops.relu(a)"), ("a.expand(b.shape)", "a.broadcast_to(b.shape)")]
+)
+def test_what_only_a_tensor_is_asked(tmp_path, call, became):
+    text = converted(tmp_path, f"import torch\ndef f(a, b):\n    return {call}\n").text
+    assert text.endswith(f"return {became}\n")
+
+
 def test_forward_of_what_is_no_module_keeps_its_name(tmp_path):
     source = "import torch\nclass Model:\n    def forward(self):\n        return torch.zeros(1)\n"
     text = converted(
