@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from converter.rewriting.calls import wrapped
 from converter.rewriting.conditions import fold
-from converter.rewriting.kinds import Kind
+from converter.rewriting.kinds import UNKNOWN, Kind
 from converter.rewriting.names import Function
 from converter.rewriting.state import State
 from converter.rewriting.trees import nodes
@@ -215,11 +215,24 @@ class Branches(State):
         """Rewrite a `return`: no gradient flows through what is computed without one."""
         self.children(node)
         value = node.value
+        self._lists_object(value)
         if not self.without_gradient or value is None or not _holds_tensors(self.inference.kind(value)):
             return
         bare = isinstance(value, ast.Tuple) and not wrapped(self.file.of(value))
         self.edits.insert(self.file.start(value), self.write("ops.stop_gradient(") + "(" * bare, leading=True)
         self.edits.insert(self.file.end(value), ")" + ")" * bare)
+
+    def _lists_object(self, value: ast.expr | None) -> None:
+        """List what a network returns that is an object of a class of the project, which graph mode cannot return."""
+        kind = self.inference.kind(value) if value is not None else UNKNOWN
+        of_network = self.is_compiled() and self.function is not None and self.function.name == "forward"
+        if value is None or not of_network or kind.name != "instance":
+            return
+        infos = [found for each in kind.of if (found := self.project.class_named(each)) is not None]
+        plain = [each.name for each in infos if not any(each.bases) and not self.project.is_output(each.name)]
+        if plain and not self.inference.is_module(plain[0]):
+            remedy = "Graph mode returns no object of such a class: return its tensors, as a tuple or a dict."
+            self.record(value, plain[0], converted=False, remedy=remedy, use="value")
 
     def _is_quiet(self, node: Function) -> bool:
         """Whether what a function returns has no gradient, and may be part of a loss: `@torch.no_grad()`."""

@@ -409,6 +409,24 @@ def test_what_only_a_tensor_is_asked(tmp_path, call, became):
     assert text.endswith(f"return {became}\n")
 
 
+@pytest.mark.parametrize(("base", "listed"), [("", 1), ("(typing.NamedTuple)", 0)])
+def test_an_object_that_a_network_returns_is_listed(tmp_path, base, listed):
+    source = (
+        HEAD
+        + f"""
+import typing
+from torch.distributions import Normal
+class Found{base}:
+    distribution: Normal
+class Net(nn.Module):
+    def forward(self, x):
+        return Found(distribution=Normal(x, 1.0))
+"""
+    )
+    left = [record for record in converted(tmp_path, source).records if "returns no object" in record.remedy]
+    assert len(left) == listed
+
+
 def test_forward_of_what_is_no_module_keeps_its_name(tmp_path):
     source = "import torch\nclass Model:\n    def forward(self):\n        return torch.zeros(1)\n"
     text = converted(
