@@ -43,7 +43,8 @@ def in_parts(module: torch.nn.Module, named: Mapping[str, Any]) -> tuple[torch.n
         return module, tensors
     ordered, variadic = _by_position(parameters)
 
-    def forward(**values: Any) -> Any:
+    def forward(*positional: Any, **values: Any) -> Any:  # torch's older exporter gives them by position
+        values |= zip(tensors, positional, strict=False)
         given = [values.get(name, leaf) for name, leaf in zip(names, leaves, strict=True)]
         arguments = pytree.tree_unflatten(given, structure)
         first = [arguments.pop(name) for name in ordered if name in arguments]

@@ -55,6 +55,7 @@ def test_any_number_of_arguments():
     taking, parts = in_parts(Sum(), tensors)
     assert list(parts) == ["x", "others_0", "others_1", "scale"]
     torch.testing.assert_close(taking(**parts), torch.ones(2) * 9)
+    torch.testing.assert_close(taking(*parts.values()), torch.ones(2) * 9)  # as torch's older exporter calls it
 
 
 class Batch(torch.nn.Module):
