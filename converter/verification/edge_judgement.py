@@ -28,8 +28,8 @@ _EXACT = operators_with(Trait.ELEMENTWISE | Trait.DATA_MOVEMENT) | frozenset(
 """Operators that add no products: what they compute of numbers of any size does not depend on the order."""
 _OPEN = frozenset({"Cast", "CastLike", "QuantizeLinear"})
 """Operators whose result for numbers that the integer type does not hold is undefined."""
-_NO_ORDER = frozenset({"NonMaxSuppression", "TopK", "Unique"})
-"""Operators that order numbers; ONNX does not say where NaN stands."""
+_NO_ORDER = frozenset({"DynamicQuantizeLinear", "NonMaxSuppression", "TopK", "Unique"})
+"""Operators that order numbers, or take the smallest and the largest; ONNX does not say where NaN stands."""
 _LARGE = {2**24: "integers beyond 2^24", 2**53: "integers beyond 2^53"}
 _LARGE_FLOATS = {44.0: "numbers from 44"}
 

@@ -46,11 +46,12 @@ def supervise(journal: Path, families: Sequence[str], numbers: range, graph_mode
 
 def _wait(process: subprocess.Popen[bytes], journal: Path) -> int:
     """The exit status of a process, which is killed when its journal does not grow."""
+    began = time.time()
     while True:
         try:
             return process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            if journal.exists() and time.time() - journal.stat().st_mtime > STUCK:
+            if journal.exists() and time.time() - max(began, journal.stat().st_mtime) > STUCK:
                 process.kill()
 
 

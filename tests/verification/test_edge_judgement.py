@@ -29,6 +29,8 @@ def floats(*values: float) -> np.ndarray:
         ("Mul", floats(1e-38), floats(0, 1e-40), floats(1e-39, 0), "same"),
         ("TopK", floats(NAN, 1), np.array([0]), np.array([1]), "same"),
         ("TopK", floats(2, 1), np.array([1]), np.array([0]), "differs"),
+        ("DynamicQuantizeLinear", floats(NAN, 1), np.array([0, 255]), np.array([9, 1]), "same"),
+        ("DynamicQuantizeLinear", floats(0, 1), np.array([0, 255]), np.array([0, 1]), "differs"),
         ("Div", np.array([7]), np.array([3.0, 1]), np.array([3.0]), "differs"),
     ],
 )
