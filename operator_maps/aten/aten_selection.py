@@ -6,6 +6,7 @@ Source: https://pytorch.org/docs/stable/torch.html
 from __future__ import annotations
 
 from converter.rows import Arg, Node, Operand, call, expr, invoke
+from operator_maps.lib.inverse_erf import erfinv
 from operator_maps.onnx.slicing import subscript
 
 
@@ -117,7 +118,7 @@ ROWS = {
     "prims.bessel_i1": call("ops.bessel_i1({0})"),
     "prims.bessel_i1e": call("ops.bessel_i1e({0})"),
     "prims.digamma": call("ops.digamma({0})"),
-    "prims.erf_inv": call("ops.erfinv({0})"),
+    "prims.erf_inv": erfinv,
     "prims.fmax": call("ops.fmax({0}, {1})"),
     "prims.fmin": call("-ops.fmax(-{0}, -{1})"),
     "prims.gcd": call("ops.gcd({0}, {1})"),

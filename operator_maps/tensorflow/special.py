@@ -6,6 +6,7 @@ import onnx_ir as ir
 
 from converter.rows import Arg, Node, Operand, Unpacked, call, invoke
 from operator_maps.lib.bits import bit_cast
+from operator_maps.lib.inverse_erf import erfinv
 
 
 def svd(node: Node, x: Operand, *, compute_uv: int = 1, full_matrices: int = 0) -> Arg | Unpacked | tuple[Arg, ...]:
@@ -30,6 +31,7 @@ ROWS = {
     "tensorflow.BesselI1e": call("ops.bessel_i1e({0})"),
     "tensorflow.Bitcast": bitcast,
     "tensorflow.Digamma": call("ops.digamma({0})"),
+    "tensorflow.Erfinv": erfinv,
     "tensorflow.Igamma": call("ops.igamma({0}, {1})"),
     "tensorflow.Igammac": call("ops.igammac({0}, {1})"),
     "tensorflow.Lgamma": call("ops.lgamma({0})"),

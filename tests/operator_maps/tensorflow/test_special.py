@@ -37,3 +37,17 @@ def test_two_arguments() -> None:
     tf = pytest.importorskip("tensorflow")
     check("Zeta", X + 1, X, domain="tensorflow", expect=[tf.math.zeta(X + 1, X).numpy()])
     check("NextAfter", X, X + 1, domain="tensorflow", expect=[np.nextafter(X, X + 1)])
+
+
+def test_the_inverse_of_the_error_function() -> None:
+    """Also where its argument is near 1, where `ops.erfinv` is wrong on the CPU."""
+    import mindspore as ms
+
+    tf = pytest.importorskip("tensorflow")
+    x = np.array([0, 0.3, -0.9, 0.99, -0.998, 0.99999, -0.9999998, 1, -1, 1.5], np.float32)
+    rep = check("Erfinv", x, domain="tensorflow", free=True, expect=[tf.math.erfinv(x).numpy()])
+    inside = x[:6]
+    for mode in (ms.PYNATIVE_MODE, ms.GRAPH_MODE):
+        ms.set_context(mode=mode)
+        gradient = ms.grad(rep.net)(ms.Tensor(inside)).asnumpy()
+        np.testing.assert_allclose(gradient, np.sqrt(np.pi) / 2 * np.exp(tf.math.erfinv(inside).numpy() ** 2), 1e-2)
