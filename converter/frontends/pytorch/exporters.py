@@ -23,6 +23,7 @@ from converter.base.trained import FROZEN, NO, OF_CHANNELS, TRAINED, YES
 from converter.base.weight_steps import TIED
 from converter.frontends.pytorch.caches import nested
 from converter.frontends.pytorch.detached import detach_in, detaching, note_detached
+from converter.frontends.pytorch.dropouts import dropouts_kept, drops_channels
 from converter.frontends.pytorch.functions import TRANSLATIONS, exportable_functions
 from converter.frontends.pytorch.inputs import Input
 from converter.frontends.pytorch.loading import Loaded
@@ -31,7 +32,6 @@ from converter.frontends.pytorch.older_functions import OPSET, more_functions
 from converter.frontends.pytorch.padding import mark_padding, padded_tables
 from converter.frontends.pytorch.ranks import ranks_known
 from converter.frontends.pytorch.scripted import for_older_exporter
-from converter.frontends.pytorch.settings import dropouts_kept, drops_channels
 from converter.frontends.pytorch.weightless import save_stored
 from converter.frontends.pytorch.whole_numbers import extents_kept_free
 from converter.graph.hints import scopes
@@ -64,8 +64,8 @@ def with_current(loaded: Loaded, inputs: Sequence[Input], outputs: Sequence[str]
             options["dynamic_shapes"] = nested(free)
         if loaded.cache:
             options["input_names"] = [each.name for each in inputs]
-        gradients = detaching(loaded.module, loaded.gradients)
-        with loaded.state_kept(), dropouts_kept(loaded.module), exportable_functions(), gradients:
+        gradients, dropouts = detaching(loaded.module, loaded.gradients), dropouts_kept(loaded.module, loaded.dropouts)
+        with loaded.state_kept(), exportable_functions(), dropouts, gradients:
             values = nested({each.name: each.value for each in inputs})
             program = torch.onnx.export(loaded.module, (), kwargs=values, **options)
     assert program is not None, "torch's exporter returns a program"
@@ -104,9 +104,9 @@ def with_older(
     with (
         torch.set_grad_enabled(gradients and not loaded.scripted),
         loaded.state_kept(),
-        dropouts_kept(loaded.module),
         _equal_weights_apart(),
         exportable_functions(),
+        dropouts_kept(loaded.module, loaded.dropouts),
         more_functions(),
     ):
         if loaded.scripted:

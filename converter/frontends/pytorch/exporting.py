@@ -15,6 +15,7 @@ import torch
 from converter.errors import BadParamError, ModelLoadingError, TorchExportError
 from converter.frontends.endpoints import listed
 from converter.frontends.pytorch.agreement import differing_output, other_inputs, session_of
+from converter.frontends.pytorch.dropouts import called_dropouts, lost_in_training
 from converter.frontends.pytorch.exporters import finish, refusal_of, with_current, with_free_extents, with_older
 from converter.frontends.pytorch.inputs import Input
 from converter.frontends.pytorch.lines import culprit, place_of, reason_of
@@ -23,7 +24,6 @@ from converter.frontends.pytorch.other_extents import at_other_extents, with_odd
 from converter.frontends.pytorch.outputs import named_outputs, register_dataclasses
 from converter.frontends.pytorch.own_gradients import note_of, noting_gradients
 from converter.frontends.pytorch.scripted import place_of_operator
-from converter.frontends.pytorch.settings import lost_in_training
 from converter.frontends.pytorch.spec import MODEL, Exported
 from converter.frontends.pytorch.unknown import is_unknown, written_as_nodes
 from converter.frontends.pytorch.weightless import folder_of
@@ -51,7 +51,10 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
         raise TorchExportError(f"'{label}' returns no tensor. Derive a module whose forward returns tensors.")
     _check_layers(loaded, label)
     file = folder / MODEL
-    notes = [note for note in (lost_in_training(loaded.module), note_of(loaded.gradients)) if note]
+    if not loaded.scripted and loaded.program is None:
+        run = functools.partial(loaded.run, values)
+        loaded.dropouts = called_dropouts(loaded.module, run, None if loaded.places else result)
+    notes = [note] if (note := note_of(loaded.gradients)) else []
     producer = f"torch {torch.__version__.partition('+')[0]}"
     refusal = None
     if not loaded.scripted:
@@ -87,7 +90,7 @@ def export(loaded: Loaded, inputs: Sequence[Input], folder: Path, label: str) ->
         examples=tuple(map(_text, values.values())) if loaded.program is not None else (),
         producer=producer,
         exact=not any(tensor.dtype == torch.bfloat16 for tensor in (*values.values(), *loaded.module.parameters())),
-        notes=(*loaded.notes, *notes, *_of_states(loaded.states)),
+        notes=(*loaded.notes, *lost_in_training(loaded.module, loaded.dropouts), *notes, *_of_states(loaded.states)),
         files=tuple(str(path.absolute()) for path in loaded.files),
         data_dir=str(folder_of(loaded.places)) if loaded.places else "",
     )

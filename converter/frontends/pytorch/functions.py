@@ -112,17 +112,24 @@ def _embedding_bag(known: Callable[..., Any], x: torch.Tensor, weight: torch.Ten
 
 
 def _attention(known: Callable[..., Any], *args: Any, **options: Any) -> torch.Tensor:
-    """`scaled_dot_product_attention` with more axes before the heads, such as windows: its ONNX function takes one."""
+    """`scaled_dot_product_attention` with more axes before the heads, such as windows, or with a dropout.
+
+    Its ONNX function takes neither.
+    """
     given = dict(zip(_OF_ATTENTION, args, strict=False)) | options
     query, key, value = (given[name] for name in _OF_ATTENTION[:3])
-    if query.dim() < 5 or given.get("is_causal") or given.get("enable_gqa"):
+    dropout, causal, grouped = (given.get(name) for name in ("dropout_p", "is_causal", "enable_gqa"))
+    if not dropout and (query.dim() < 5 or causal or grouped):
         return known(*args, **options)  # type: ignore[no-any-return]
+    if grouped:
+        key, value = (each.repeat_interleave(query.shape[-3] // each.shape[-3], -3) for each in (key, value))
     mask, scale = given.get("attn_mask"), given.get("scale")
+    if causal:
+        mask = torch.full((query.shape[-2], key.shape[-2]), float("-inf"), dtype=query.dtype).triu(1)
     scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
     if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
-    weights = torch.nn.functional.dropout(scores.softmax(-1), given.get("dropout_p") or 0.0)
-    return weights @ value
+        scores = scores + (torch.where(mask, 0.0, torch.finfo(query.dtype).min) if mask.dtype == torch.bool else mask)
+    return torch.nn.functional.dropout(scores.softmax(-1), dropout or 0.0) @ value
 
 
 _OF_ATTENTION = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")

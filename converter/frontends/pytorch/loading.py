@@ -18,6 +18,7 @@ from torch.utils import _pytree as pytree
 from converter.base.calls import Call, parse_call, searched_first
 from converter.errors import BadParamError, ConverterError, ModelLoadingError, ParamMissingError
 from converter.frontends.pytorch.caches import Extents, nested, with_cache
+from converter.frontends.pytorch.dropouts import Called
 from converter.frontends.pytorch.lines import culprit
 from converter.frontends.pytorch.own_gradients import Gradients
 from converter.frontends.pytorch.scripted import packs_tokens
@@ -55,6 +56,7 @@ class Loaded:
         cache: the extents of its cache of keys and values, if that is an input.
         states: the buffers that runs have written so far.
         gradients: what is known of those of functions that have gradients of their own.
+        dropouts: those that its code calls as functions.
     """
 
     module: torch.nn.Module
@@ -66,6 +68,7 @@ class Loaded:
     cache: Extents = ()
     states: dict[str, None] = field(default_factory=dict)
     gradients: Gradients = field(default_factory=dict)
+    dropouts: Called = field(default_factory=Called)
 
     @property
     def scripted(self) -> bool:

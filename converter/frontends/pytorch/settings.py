@@ -5,22 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Collection, Iterator
-from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
-from torch.nn.modules.dropout import _DropoutNd
 
-_PATHS = ("DropPath", "StochasticDepth")
-"""Classes that leave out whole branches in training."""
 _PACKED = "find_packed_sequence_indices"
 """What transformers finds texts in a row with."""
-CHANNEL_DROPOUTS = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
-"""Classes that drop whole channels."""
-_SCRIPTED = ("AlphaDropout", "FeatureAlphaDropout")
-"""Classes of dropout that the exporter leaves out of TorchScript."""
 
 
 @contextlib.contextmanager
@@ -80,48 +71,3 @@ def _configs(module: nn.Module) -> list[Any]:
     """The configurations of a model of transformers and of its parts, each once."""
     configs = (getattr(each, "config", None) for each in module.modules())
     return list({id(config): config for config in configs if config is not None}.values())
-
-
-@contextlib.contextmanager
-def dropouts_kept(module: nn.Module) -> Iterator[None]:
-    """Inside the block the dropout modules act as in training, so that an exporter writes them.
-
-    They work on a copy: of one in place, an exporter writes the random numbers. It does so, too, of one that drops
-    whole channels (`Dropout2d`): inside the block these drop single elements, as ONNX's Dropout does.
-    """
-    dropouts = [each for each in module.modules() if isinstance(each, _DropoutNd) and _is_kept(each)]
-    dropouts = [each for each in dropouts if each.p > 0 and not each.training]
-    for each in dropouts:
-        each.forward = partial(functional.dropout, p=each.p, training=True)
-    try:
-        yield
-    finally:
-        for each in dropouts:
-            del each.forward
-
-
-def _is_kept(module: nn.Module) -> bool:
-    return any(type(module).forward is kind.forward for kind in (nn.Dropout, *CHANNEL_DROPOUTS))
-
-
-def drops_channels(module: nn.Module | None) -> bool:
-    """Whether a module, which may be TorchScript, drops whole channels."""
-    name = getattr(module, "original_name", "")
-    return isinstance(module, CHANNEL_DROPOUTS) or name in [kind.__name__ for kind in CHANNEL_DROPOUTS]
-
-
-def lost_in_training(module: nn.Module) -> str | None:
-    """A sentence about what acts in torch's training, and is not in the network."""
-    found = [
-        f"{name} ({getattr(each, 'original_name', type(each).__name__)})"
-        for name, each in module.named_modules()
-        if (isinstance(each, nn.RNNBase) and each.dropout > 0 and each.num_layers > 1)
-        or (isinstance(each, nn.MultiheadAttention) and each.dropout > 0)
-        or (isinstance(each, _DropoutNd) and each.p > 0 and not _is_kept(each))
-        or type(each).__name__ in _PATHS
-        or getattr(each, "original_name", "") in (*_PATHS, *_SCRIPTED)
-    ]
-    if not found:
-        return None
-    some = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
-    return f"The dropout of {some} acts in torch's training mode only; the script does not have it."

@@ -27,6 +27,8 @@ _LAYERS = frozenset({"Conv", "ConvTranspose", "Dense", "Gemm", "MatMul"})
 """Operators whose second input is the kernel of a layer."""
 _NEVER_FUSED = frozenset({"Dense", "Gather", "MatMul"})
 """Operators that no exporter fuses with a norm, so that their scope is always their own."""
+_TORCH_NODE = re.compile(r"^node_(?:native_)?(\w+?)(?:_\d+)?$")
+"""How torch's exporter names a node: `node_native_dropout_1`."""
 
 
 def scopes_of(node: ir.Node) -> tuple[Scope, ...]:
@@ -159,8 +161,16 @@ def layer_hint(node: ir.Node, weights: tuple[str, ...]) -> str:
         near = not path or owner.startswith(f"{path}.") or beside
         if dot and owner and near and re.fullmatch(r"[A-Za-z_]\w*", last):
             return owner
-    name = node.name or ""
+    if node.op_type == "Dropout" and _is_called_in_code(node):
+        return f"{path}.dropout" if path else "dropout"
+    name = _TORCH_NODE.sub(r"\1", node.name or "")
     return path or _tensorflow_owner(weights) or (name if _is_meaningful(name) else node.op_type)
+
+
+def _is_called_in_code(node: ir.Node) -> bool:
+    """Whether the module that computes a dropout is known to be no layer of dropout: its code calls the function."""
+    around = scopes_of(node)
+    return bool(around) and around[-1].kind != "" and "Drop" not in around[-1].kind
 
 
 def is_generated(name: str | None) -> bool:
