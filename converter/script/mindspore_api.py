@@ -176,6 +176,7 @@ PARAMETERS = {
     "ops.broadcast_to": "input shape",
     "ops.cat": "tensors axis",
     "ops.celu": "x alpha",
+    "ops.cholesky": "input_x upper",
     "ops.chunk": "input chunks axis",
     "ops.clamp": "input min max",
     "ops.clip": "input min max",
@@ -185,6 +186,7 @@ PARAMETERS = {
     "ops.conv2d": "input weight bias stride pad_mode padding dilation groups",
     "ops.conv3d": "input weight bias stride pad_mode padding dilation groups",
     "ops.cross_entropy": "input target weight ignore_index reduction label_smoothing",
+    "ops.cross": "input other dim",
     "ops.cumprod": "input dim dtype",
     "ops.cumsum": "x axis dtype",
     "ops.diag_embed": "input offset dim1 dim2",
@@ -227,6 +229,7 @@ PARAMETERS = {
     "ops.maximum": "input other",
     "ops.mean": "x axis keep_dims",
     "ops.minimum": "input other",
+    "ops.nextafter": "input other",
     "ops.nll_loss": "inputs target weight ignore_index reduction label_smoothing",
     "ops.nonzero": "input as_tuple",
     "ops.one_hot": "indices depth on_value off_value axis",
@@ -237,6 +240,7 @@ PARAMETERS = {
     "ops.pixel_unshuffle": "input downscale_factor",
     "ops.pow": "input exponent",
     "ops.prod": "input axis keep_dims dtype",
+    "ops.qr": "input mode",
     "ops.rand": "size dtype seed",
     "ops.randn": "size dtype seed",
     "ops.random_categorical": "logits num_sample seed dtype",
@@ -271,5 +275,6 @@ PARAMETERS = {
     "ops.where": "condition input other",
     "ops.zeros": "size dtype",
     "ops.zeros_like": "input dtype",
+    "ops.zeta": "input other",
 }
 """What the operator tables write, with its leading parameters in order, where it has several."""

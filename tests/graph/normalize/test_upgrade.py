@@ -45,14 +45,6 @@ REFUSALS = {
         "1.5",
     ),
     "an unknown type": (1, '(float[3] x) => (float[3] y) { [it] y = Cast <to = "REAL"> (x) }', "'REAL' is unknown"),
-    "a group norm of unknown channels": (
-        18,
-        (
-            "(float[N,C] x, float[2] s, float[2] b) => (float[N,C] y) "
-            "{ [it] y = GroupNormalization <num_groups = 2> (x, s, b) }"
-        ),
-        "channels is unknown",
-    ),
     "TensorFlow's half pixels between pixels": (
         11,
         """(float[1,1,4,4] x) => (float[1,1,8,8] y) <float[0] r = {}, float[4] s = {1.0, 1.0, 2.0, 2.0}> {
