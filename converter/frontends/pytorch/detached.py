@@ -14,6 +14,7 @@ from torch.utils import _pytree as pytree
 
 from converter.base.trained import TRAINED, YES
 from converter.frontends.pytorch.own_gradients import Gradients, applying, with_factor
+from converter.frontends.pytorch.settings import with_forward
 from converter.graph import STOP_DOMAIN, STOP_OPERATOR, mark_detached, proto_nodes
 
 _FX_NODE = "pkg.torch.onnx.fx_node"
@@ -33,16 +34,8 @@ def detaching(module: torch.nn.Module, gradients: Gradients) -> Iterator[None]:
         with _Detaching() if torch.is_grad_enabled() else contextlib.nullcontext():
             return forward(*args, **options)
 
-    own = vars(module).get("forward")
-    module.forward = called  # type: ignore[method-assign]
-    try:
-        with applying(functools.partial(_apply, gradients)):
-            yield
-    finally:
-        if own is None:
-            del module.forward
-        else:
-            module.forward = own  # type: ignore[method-assign]
+    with with_forward(module, called), applying(functools.partial(_apply, gradients)):
+        yield
 
 
 def _apply(gradients: Gradients, apply: Any, cls: type, args: tuple[Any, ...]) -> Any:

@@ -7,6 +7,7 @@ exported in training mode, and then made ONNX's plain Dropout, which acts in tra
 from __future__ import annotations
 
 import contextlib
+import inspect
 import itertools
 import json
 import logging
@@ -32,6 +33,7 @@ from converter.frontends.pytorch.older_functions import OPSET, more_functions
 from converter.frontends.pytorch.padding import mark_padding, padded_tables
 from converter.frontends.pytorch.ranks import ranks_known
 from converter.frontends.pytorch.scripted import for_older_exporter
+from converter.frontends.pytorch.settings import with_forward
 from converter.frontends.pytorch.weightless import save_stored
 from converter.frontends.pytorch.whole_numbers import extents_kept_free
 from converter.graph.hints import scopes
@@ -116,8 +118,21 @@ def with_older(
             with for_older_exporter(loaded.module, given) as module, ranks_known():
                 torch.onnx.export(module, tuple(given.values()), str(file), **options)
         else:
-            with detaching(loaded.module, loaded.gradients):
-                torch.onnx.export(loaded.module, (), str(file), kwargs=nested(values), **options)
+            module, given = loaded.module, nested(values)
+            with with_forward(module, _taking_only(module, list(given))), detaching(module, loaded.gradients):
+                torch.onnx.export(module, (), str(file), kwargs=given, **options)
+
+
+def _taking_only(module: torch.nn.Module, names: Sequence[str]) -> Callable[..., Any]:
+    """A `forward` that has these parameters, in this order: the older exporter gives all by position."""
+    forward = module.forward
+
+    def called(*args: Any, **options: Any) -> Any:
+        return forward(**dict(zip(names, args, strict=False)), **options)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    called.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
+    return called
 
 
 @contextlib.contextmanager

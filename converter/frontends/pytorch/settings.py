@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import torch
@@ -41,6 +41,20 @@ def as_network(module: nn.Module) -> Iterator[None]:
             config.use_cache = True
         torch.backends.mha.set_fastpath_enabled(fast)
         transformer._detect_is_causal_mask = compares
+
+
+@contextlib.contextmanager
+def with_forward(module: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
+    """Inside the block the module has another `forward`."""
+    own = vars(module).get("forward")
+    module.forward = forward  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        if own is None:
+            del module.forward
+        else:
+            module.forward = own  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager

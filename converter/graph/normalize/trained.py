@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from converter.base.trained import NO, TRAINED, YES
 from converter.graph.annotations import is_literal
-from converter.graph.origins import has_signature, trained
+from converter.graph.origins import has_signature, is_frozen, trained
 from converter.graph.queries import is_float
 from converter.graph.walk import all_graphs, all_nodes
 
@@ -40,7 +40,7 @@ def record_trained(model: ir.Model) -> None:
         return
     _record_frozen_norms(model)
     for value in floats:
-        if trained(value) is not None:
+        if trained(value) is not None or is_frozen(value):
             continue
         name = value.name or ""
         generated = EXPORTERS_NAME.fullmatch(name) is not None

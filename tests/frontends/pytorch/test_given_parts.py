@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
+import onnx
 import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is an extra")
 
 import converter  # noqa: E402
 from converter.errors import BadParamError  # noqa: E402
+from converter.frontends.pytorch.exporters import with_older  # noqa: E402
 from converter.frontends.pytorch.given_parts import in_parts, signature_of  # noqa: E402
+from converter.frontends.pytorch.inputs import Input  # noqa: E402
+from converter.frontends.pytorch.loading import Loaded  # noqa: E402
 
 
 class Decoder(torch.nn.Module):
@@ -96,3 +101,25 @@ def test_a_conversion_with_a_free_batch_and_past(tmp_path: Path):
     script = (tmp_path / "Decoder.py").read_text(encoding="utf-8")
     assert f"def construct(self, {', '.join(PARTS)}):" in script
     assert "caches_1_0  float32 (N, P, 3)" in script
+
+
+def test_a_default_that_the_code_itself_sets(tmp_path: Path):
+    """Transformers gives `use_cache` by name; the older exporter gave the parameters before `y` by position."""
+
+    def uncached(forward):
+        @functools.wraps(forward)
+        def called(self, *args, **options):
+            return forward(self, *args, **{"cache": False} | options)
+
+        return called
+
+    class Net(torch.nn.Linear):
+        @uncached
+        def forward(self, x, cache=None, y=None):
+            return x if cache else super().forward(x + y)
+
+    net, x, y = Net(3, 3), torch.ones(2, 3), torch.zeros(2, 3)
+    file = tmp_path / "net.onnx"
+    inputs = [Input(name, (2, 3), value) for name, value in (("x", x), ("y", y))]
+    with_older(Loaded(net.eval()), inputs, ["output"], file)
+    assert [each.name for each in onnx.load(file).graph.input] == ["x", "y"]

@@ -45,6 +45,20 @@ def test_other_lookups_are_plain(tmp_path):
     assert "padding_untrained" not in result.files[0].read_text(encoding="utf-8")
 
 
+def test_a_frozen_table_stays_frozen_in_the_older_exporter(tmp_path):
+    """It says nothing of what is trained, and so names decide where the module is not asked."""
+
+    class Positions(Tagger):
+        def forward(self, ids):
+            return super().forward(ids) + self.tags(self.words.weight[: ids.shape[1]])
+
+    net = Positions(refused=True).eval()
+    net.words.weight.requires_grad_(False)
+    result = converter.convert(net, IDS, output=tmp_path, verify=False)
+    script = result.files[0].read_text(encoding="utf-8")
+    assert "parameter.requires_grad = False" in script or "requires_grad=False" in script
+
+
 def test_the_tables_of_a_module():
     net = nn.Sequential(nn.Embedding(4, 2, padding_idx=-1), nn.Embedding(4, 2))
     assert padded_tables(net) == {"0.weight": 3}

@@ -7,7 +7,8 @@ import onnx
 import pytest
 from graph.normalize.harness import normalized
 
-from converter.graph.origins import is_trained_number, trained
+from converter.base.trained import FROZEN, TRAINED
+from converter.graph.origins import is_frozen, is_trained_number, trained
 
 SCALED = """g (float[n,4] x) => (float[n,4] y) {
     c = Constant <value = float[4] {1.0, 0.5, 0.25, 0.125}> ()
@@ -52,6 +53,12 @@ def test_names_tell_parameters_from_buffers(name: str, expected: bool | None) ->
     model = parse(SCALED, "pytorch", **{name: W}, s=S)
     model.graph.node[2].input[1] = name
     assert known(model)[name] is expected
+
+
+def test_a_parameter_that_the_frontend_knows_as_frozen() -> None:
+    model = parse(SCALED, "pytorch", w=W, s=S)
+    model.graph.initializer[0].metadata_props.add(key=TRAINED, value=FROZEN)
+    assert is_frozen(normalized(model).graph.initializers["w"])
 
 
 def test_a_number_that_is_trained_is_none_of_a_formula() -> None:
