@@ -11,7 +11,8 @@ from unittest import mock
 from converter.frontends.endpoints import listed
 from converter.frontends.tensorflow.dropout import RATE
 
-_ACTS_IN_TRAINING = ("AlphaDropout", "GaussianDropout", "GaussianNoise", "SpatialDropout")
+_AUGMENTING = ("AugMix", "CutMix", "MixUp", "Rand")
+_ACTS_IN_TRAINING = ("AlphaDropout", "GaussianDropout", "GaussianNoise", "SpatialDropout", *_AUGMENTING)
 _INSIDE = ("dropout", "recurrent_dropout")
 """Attributes of recurrent layers: a dropout in each step."""
 

@@ -160,6 +160,12 @@ def test_dropout_that_cannot_be_kept_is_named(files):
     assert load(files / "recurrent.keras").notes == ("'gru': its dropout, which acts in training only, is left out.",)
 
 
+def test_noise_and_augmentation_are_named(tmp_path):
+    stack = [layers.RandomFlip(name="flip"), layers.GaussianNoise(0.1, name="noise"), layers.Flatten(), layers.Dense(2)]
+    keras.Sequential([keras.Input((4, 4, 3)), *stack]).save(tmp_path / "net.keras")
+    assert load(tmp_path / "net.keras").notes == ("'flip', 'noise': acts in training only, and is left out.",)
+
+
 def test_it_is_cut_inside(files):
     source = load(files / "classifier.keras", inputs=("net_1/norm_1/batchnorm/add_1",), outputs=("box",))
     assert operators(source)["Conv"] == 0
