@@ -90,14 +90,16 @@ def called_dropouts(module: nn.Module, run: Callable[[], Any], expected: Any) ->
     """
     called = Called()
     try:
-        with _training(module), _recorded(module, called):
+        with _training(module), _recorded(module, called), torch.random.fork_rng(devices=[]):
+            before = torch.random.get_rng_state()
             result = run()
+            is_random = not torch.equal(before, torch.random.get_rng_state())
     except Exception:  # the user's code may raise any, as for targets that are missing
         called = Called(failed=True)
         with _recorded(module, called, any_mode=True):
             run()
         return called
-    if expected is not None and not _is_same(_tensors(result), _tensors(expected)):
+    if expected is not None and (is_random or not _is_same(_tensors(result), _tensors(expected))):
         called.others = _differing_module(module, run)
     return called
 
@@ -268,20 +270,20 @@ def _differing_module(module: nn.Module, run: Callable[[], Any]) -> str:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         with _recorded(module, Called()), _sketched(module) as plain:
-            expected = run()
+            run()
         torch.manual_seed(_SEED)
         with _training(module), _recorded(module, Called()), _sketched(module) as trained:
-            result = run()
-    if _is_same(_tensors(result), _tensors(expected)):
-        return ""
+            run()
     before = dict(plain)
-    name = next((key[0] for key, sums in trained if key in before and _is_culprit(sums, before[key])), "")
+    found = (key[0] for key, sums in trained if key in before and _is_culprit(sums, before[key]))
+    if (name := next(found, None)) is None:
+        return ""
     each = dict(module.named_modules())[name]
     return f"'{name}' ({type(each).__name__})" if name else f"The module ({type(each).__name__})"
 
 
 _Sums: TypeAlias = tuple[list[float], list[float]]
-"""Sums over the inputs, and over the results, of one call of a module."""
+"""Sums over the inputs, and over the results, of one call of a module; then whether it takes random numbers."""
 
 
 @contextlib.contextmanager
@@ -291,17 +293,27 @@ def _sketched(module: nn.Module) -> Iterator[list[tuple[tuple[str, int], _Sums]]
     calls: list[tuple[tuple[str, int], _Sums]] = []
     counts: dict[str, int] = {}
 
-    def note(each: nn.Module, args: Any, options: Any, result: Any) -> None:
+    states: list[torch.Tensor] = []
+
+    def begin(_: nn.Module, __: Any) -> None:
+        states.append(torch.random.get_rng_state())
+
+    def end(each: nn.Module, args: Any, options: Any, result: Any) -> None:
+        is_random = not torch.equal(states.pop(), torch.random.get_rng_state())
         if each in names:
             name = names[each]
             counts[name] = counts.get(name, 0) + 1
-            calls.append(((name, counts[name]), (_sums((args, options)), _sums(result))))
+            calls.append(((name, counts[name]), (_sums((args, options)), [*_sums(result), float(is_random)])))
 
-    hook = nn.modules.module.register_module_forward_hook(note, with_kwargs=True)
+    hooks = [
+        nn.modules.module.register_module_forward_pre_hook(begin),
+        nn.modules.module.register_module_forward_hook(end, with_kwargs=True),
+    ]
     try:
         yield calls
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
 
 
 def _is_culprit(sums: _Sums, before: _Sums) -> bool:

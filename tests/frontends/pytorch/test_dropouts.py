@@ -47,6 +47,17 @@ class Noise(nn.Module):
         return x + torch.randn_like(x) if self.training else x
 
 
+class Skipping(nn.Module):
+    """A layer that is left out at random."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+
+    def forward(self, x):
+        return x if self.training and torch.rand([]) < 0.0001 else self.layer(x)
+
+
 class Guarded(Functions):
     def forward(self, x):
         x = self.first(x)
@@ -92,11 +103,12 @@ def test_dropouts_are_written(tmp_path, made, texts):
     ("net", "note"),
     [
         (nn.Sequential(nn.Linear(8, 8), Noise()), "'1' (Noise) computes otherwise"),
+        (nn.Sequential(nn.Linear(8, 8), Skipping()), "'1' (Skipping) computes otherwise"),
         (nn.Sequential(Guarded()), "The dropout of 0 acts in torch's training mode only"),
         (Targets(), "The dropout of Targets acts in torch's training mode only"),
         (nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(4), nn.Dropout(0.5)), ""),
     ],
-    ids=["noise", "guarded", "targets", "layers"],
+    ids=["noise", "skipping", "guarded", "targets", "layers"],
 )
 def test_what_is_not_written_is_named(net, note):
     notes = notes_on(net)
