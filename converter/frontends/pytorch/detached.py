@@ -17,7 +17,7 @@ from converter.frontends.pytorch.own_gradients import Gradients, applying, with_
 from converter.frontends.pytorch.settings import with_forward
 from converter.graph import STOP_DOMAIN, STOP_OPERATOR, mark_detached, proto_nodes
 
-_FX_NODE = "pkg.torch.onnx.fx_node"
+FX_NODE = "pkg.torch.onnx.fx_node"
 """Key of the metadata in which the current exporter tells what a node was."""
 
 
@@ -117,10 +117,11 @@ def write_detach(graph: Any, x: Any) -> Any:
 def note_detached(model: onnx.ModelProto) -> None:
     """Mark the Identity of each detached value through which a gradient would reach a weight; the model is changed."""
     for node in proto_nodes(model.graph):
-        if node.op_type == "Identity" and any("aten.detach" in told for told in _told(node, _FX_NODE)):
+        if node.op_type == "Identity" and any("aten.detach" in text for text in told(node, FX_NODE)):
             node.op_type, node.domain = STOP_OPERATOR, STOP_DOMAIN
-    mark_detached(model, {each.name for each in model.graph.initializer if YES in _told(each, TRAINED)})
+    mark_detached(model, {each.name for each in model.graph.initializer if YES in told(each, TRAINED)})
 
 
-def _told(noted: Any, key: str) -> list[str]:
+def told(noted: Any, key: str) -> list[str]:
+    """What the metadata of a node or a tensor has under a key."""
     return [entry.value for entry in noted.metadata_props if entry.key == key]

@@ -19,9 +19,9 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
-from torch.utils import _pytree as pytree
 
 from converter.frontends.pytorch import functions
+from converter.frontends.pytorch.module_calls import calls_of, first_difference, is_same
 
 Site: TypeAlias = tuple[CodeType, int]
 """The code and the instruction of a call: a line may have several."""
@@ -99,7 +99,7 @@ def called_dropouts(module: nn.Module, run: Callable[[], Any], expected: Any) ->
         with _recorded(module, called, any_mode=True):
             run()
         return called
-    if expected is not None and (is_random or not _is_same(_tensors(result), _tensors(expected))):
+    if expected is not None and (is_random or not is_same(result, expected)):
         called.others = _differing_module(module, run)
     return called
 
@@ -259,9 +259,6 @@ def _named(args: tuple[Any, ...]) -> dict[str, Any]:
     return dict(zip(("is_causal",), args[_DROPOUT_P + 1 :], strict=False))
 
 
-# What differs in training mode
-
-
 def _differing_module(module: nn.Module, run: Callable[[], Any]) -> str:
     """The path and the class of the first module that computes otherwise in training mode; "" if none does.
 
@@ -269,79 +266,12 @@ def _differing_module(module: nn.Module, run: Callable[[], Any]) -> str:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
-        with _recorded(module, Called()), _sketched(module) as plain:
+        with _recorded(module, Called()), calls_of(module) as plain:
             run()
         torch.manual_seed(_SEED)
-        with _training(module), _recorded(module, Called()), _sketched(module) as trained:
+        with _training(module), _recorded(module, Called()), calls_of(module) as trained:
             run()
-    before = dict(plain)
-    found = (key[0] for key, sums in trained if key in before and _is_culprit(sums, before[key]))
-    if (name := next(found, None)) is None:
+    if (name := first_difference(plain, trained)) is None:
         return ""
     each = dict(module.named_modules())[name]
     return f"'{name}' ({type(each).__name__})" if name else f"The module ({type(each).__name__})"
-
-
-_Sums: TypeAlias = tuple[list[float], list[float]]
-"""Sums over the inputs, and over the results, of one call of a module; then whether it takes random numbers."""
-
-
-@contextlib.contextmanager
-def _sketched(module: nn.Module) -> Iterator[list[tuple[tuple[str, int], _Sums]]]:
-    """The calls of all modules inside the block, in the order in which they end."""
-    names = {each: name for name, each in module.named_modules()}
-    calls: list[tuple[tuple[str, int], _Sums]] = []
-    counts: dict[str, int] = {}
-
-    states: list[torch.Tensor] = []
-
-    def begin(_: nn.Module, __: Any) -> None:
-        states.append(torch.random.get_rng_state())
-
-    def end(each: nn.Module, args: Any, options: Any, result: Any) -> None:
-        is_random = not torch.equal(states.pop(), torch.random.get_rng_state())
-        if each in names:
-            name = names[each]
-            counts[name] = counts.get(name, 0) + 1
-            calls.append(((name, counts[name]), (_sums((args, options)), [*_sums(result), float(is_random)])))
-
-    hooks = [
-        nn.modules.module.register_module_forward_pre_hook(begin),
-        nn.modules.module.register_module_forward_hook(end, with_kwargs=True),
-    ]
-    try:
-        yield calls
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _is_culprit(sums: _Sums, before: _Sums) -> bool:
-    """Whether a module made other results of the same inputs."""
-    return _is_close(sums[0], before[0]) and not _is_close(sums[1], before[1])
-
-
-def _sums(values: Any) -> list[float]:
-    return [_sum(tensor) for tensor in _tensors(values)]
-
-
-def _sum(tensor: torch.Tensor) -> float:
-    flat = torch.nan_to_num(tensor.detach().reshape(-1).to(torch.float64))
-    return float((flat * torch.cos(torch.arange(len(flat), dtype=torch.float64))).sum())
-
-
-def _is_close(one: list[float], other: list[float]) -> bool:
-    return len(one) == len(other) and all(
-        abs(a - b) <= 1e-4 * max(abs(a), abs(b), 1.0) for a, b in zip(one, other, strict=True)
-    )
-
-
-def _tensors(result: Any) -> list[torch.Tensor]:
-    return [each for each in pytree.tree_leaves(result) if isinstance(each, torch.Tensor)]
-
-
-def _is_same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
-    return len(one) == len(other) and all(
-        a.shape == b.shape and torch.allclose(a, b.to(a.dtype), rtol=1e-4, atol=1e-5, equal_nan=True)
-        for a, b in zip(one, other, strict=True)
-    )

@@ -31,18 +31,16 @@ def cross_entropy(known: Callable[..., Any], x: torch.Tensor, target: torch.Tens
     weight, reduction = given.get("weight"), given.get("reduction", "mean")
     likelihood = torch.log_softmax(x, axis)
     if weight is not None:
-        likelihood_of_all = likelihood * weight.reshape([-1, *[1] * (x.dim() - axis - 1)])
-    else:
-        likelihood_of_all = likelihood
+        likelihood = likelihood * weight.reshape([-1, *[1] * (x.dim() - axis - 1)])
     if is_soft:
         target = target * (1 - smoothing) + smoothing / x.shape[axis]
-        loss = -(likelihood_of_all * target).sum(axis)
+        loss = -(likelihood * target).sum(axis)
         return loss.sum() / (x.numel() // x.shape[axis]) if reduction == "mean" else _reduced(loss, reduction)
     ignored = given.get("ignore_index", -100)
     kept = target != ignored
     classes = torch.where(kept, target, 0)
-    one = -likelihood_of_all.gather(axis, classes.unsqueeze(axis)).squeeze(axis)
-    loss = (one * (1 - smoothing) - likelihood_of_all.sum(axis) * (smoothing / x.shape[axis])) * kept
+    one = -likelihood.gather(axis, classes.unsqueeze(axis)).squeeze(axis)
+    loss = (one * (1 - smoothing) - likelihood.sum(axis) * (smoothing / x.shape[axis])) * kept
     if reduction != "mean":
         return _reduced(loss, reduction)
     return loss.sum() / (kept if weight is None else weight[classes] * kept).sum()

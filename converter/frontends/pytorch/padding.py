@@ -10,10 +10,9 @@ import onnx
 import torch
 
 from converter.base.trained import PADDING
-from converter.graph import proto_subgraphs
+from converter.frontends.pytorch.detached import FX_NODE, told
+from converter.graph import proto_nodes
 
-_FX_NODE = "pkg.torch.onnx.fx_node"
-"""Key of the metadata in which the current exporter tells what a node was."""
 _LOOKUP = re.compile(r"aten\.embedding\.default\]\(args = \(%\w+, %\w+, (\d+)")
 """How it tells of a lookup with a row for padding."""
 
@@ -40,16 +39,12 @@ def _of_graph(graph: Any) -> Iterator[tuple[str, int]]:
 
 def mark_padding(model: onnx.ModelProto, tables: Mapping[str, int]) -> None:
     """Note the row for padding at each lookup of a table, and at those of which the exporter tells it."""
-    graphs = [model.graph]
-    for graph in graphs:
-        for node in graph.node:
-            graphs += proto_subgraphs(node)
-            row = _row(node, tables) if node.op_type == "Gather" else None
-            if row is not None:
-                node.metadata_props.add(key=PADDING, value=str(row))
+    for node in proto_nodes(model.graph):
+        row = _row(node, tables) if node.op_type == "Gather" else None
+        if row is not None:
+            node.metadata_props.add(key=PADDING, value=str(row))
 
 
 def _row(node: onnx.NodeProto, tables: Mapping[str, int]) -> int | None:
-    told = (_LOOKUP.search(entry.value) for entry in node.metadata_props if entry.key == _FX_NODE)
-    found = next(filter(None, told), None)
+    found = next(filter(None, map(_LOOKUP.search, told(node, FX_NODE))), None)
     return int(found[1]) if found else tables.get(node.input[0])

@@ -46,7 +46,7 @@ def test_other_lookups_are_plain(tmp_path):
 
 
 def test_a_frozen_table_stays_frozen_in_the_older_exporter(tmp_path):
-    """It says nothing of what is trained, and so names decide where the module is not asked."""
+    """Its file does not say what is trained: the module's own record goes before a guess by the name."""
 
     class Positions(Tagger):
         def forward(self, ids):
