@@ -17,6 +17,7 @@ ORDER = (
     "windows",
     "einops",
     "einsum",
+    "padding",
     "functions",
     "losses",
     "ctc",

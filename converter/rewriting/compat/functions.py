@@ -13,33 +13,6 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
     return values, indices.astype(ms.int64)
 
 
-def pad(input, pad, mode="constant", value=None):
-    """torch.nn.functional.pad; ops.pad cuts only once on the CPU, in the gradients of graph mode, too."""
-    pairs = [(pad[place], pad[place + 1]) for place in range(0, len(pad), 2)]
-    for place, (before, after) in enumerate(pairs):
-        cut, axis = max(-before, 0) + max(-after, 0), input.ndim - 1 - place
-        if cut > 0:
-            input = ops.narrow(input, axis, max(-before, 0), input.shape[axis] - cut)
-    if mode != "constant":
-        return ops.pad(input, tuple([max(each, 0) for each in pad]), mode)
-    added = [(max(before, 0), max(after, 0)) for before, after in pairs]
-    widths = tuple([(0, 0)] * (input.ndim - len(added)) + added[::-1])
-    padded = ops.Pad(widths)(input)
-    return ops.where(ops.Pad(widths)(ops.ones_like(input)) > 0, padded, value) if value else padded
-
-
-class ConstantPad(nn.Cell):
-    """torch.nn.ConstantPad1d, ConstantPad2d and ConstantPad3d."""
-
-    def __init__(self, padding, value, axes):
-        super().__init__()
-        self.padding = (padding,) * (2 * axes) if isinstance(padding, int) else tuple(padding)
-        self.value = value
-
-    def construct(self, input):
-        return pad(input, self.padding, "constant", self.value)
-
-
 def elu(input, alpha=1.0, inplace=False):
     """torch.nn.functional.elu, with any alpha."""
     below = alpha * (ops.exp(ops.where(input > 0, ops.zeros_like(input), input)) - 1)
