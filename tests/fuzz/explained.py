@@ -385,6 +385,10 @@ def not_allowed(node: onnx.NodeProto, arrays: Arrays) -> str:
     shapes = [arrays[name].shape if name in arrays else None for name in node.input]
     known = [shape for shape in shapes if shape is not None]
     attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    if node.op_type == "Reshape" and not attributes.get("allowzero") and node.input[1] in arrays:
+        zeros = np.flatnonzero(arrays[node.input[1]] == 0)
+        if any(axis >= len(known[0]) or known[0][axis] for axis in zeros):
+            return "An extent that is computed as 0 is 0; a Reshape without allowzero keeps what the axis has."
     if node.op_type == "PRelu" and len(known) == 2 and np.broadcast_shapes(*known) != known[0]:
         return "A slope is broadcast to its input, not the input to the slope."
     if node.op_type == "Einsum" and "..." not in (equation := attributes["equation"].decode()):

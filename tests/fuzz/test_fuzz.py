@@ -152,6 +152,9 @@ def test_a_wrong_script_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         ("RotaryEmbedding (a, b, b, c)", ((1, 2, 3, 4), (5, 2), (1, 3)), True),
         ("RotaryEmbedding (a, b, b, c)", ((1, 2, 3, 6), (5, 2), (1, 3)), False),
         ("LinearRegressor <coefficients = [1.0, 2.0], intercepts = [0.0]> (a)", ((2, 1),), False),
+        ("Reshape (a, b)", ((3, 0), (2,)), False),
+        ("Reshape (a, b)", ((0, 0), (2,)), True),
+        ("Reshape <allowzero = 1> (a, b)", ((3, 0), (2,)), True),
     ],
 )
 def test_inputs_that_onnx_does_not_allow(node: str, shapes: tuple[tuple[int, ...], ...], allowed: bool) -> None:
@@ -192,6 +195,20 @@ def test_a_tanh_that_is_a_little_off(number: float, far: bool) -> None:
     model = onnx.parser.parse_model(text.replace("{ t", "<float one = {1}> { t"))
     feeds = {"x": np.array([number], np.float32)}
     assert bool(_by_tanh(model, feeds, run(model, [feeds])[0] or [])) == far
+
+
+def test_shapes_of_a_branch_that_is_not_taken() -> None:
+    """Graph mode compiles it, and raises for extents that do not fit in it."""
+    text = """<ir_version: 10, opset_import: ["" : 21]> g (float[N] x, float[M] z, bool c) => (float[K] y) {
+        y = If (c) <then_branch = t () => (float[K] a) { a = Add (x, z) },
+                    else_branch = e () => (float[K] b) { b = SIN }>
+    }"""
+    feeds = {"x": np.ones(2, np.float32), "z": np.ones(3, np.float32), "c": np.array(False)}
+    model = onnx.parser.parse_model(text.replace("SIN", "Sin (x)"))
+    found = list(findings(model, [feeds], [run(model, [feeds])[0]], ["graph"]))
+    assert [bool(each.explained) for each in found] == [True]
+    wrong = [np.zeros(2, np.float32)]
+    assert not all(each.explained for each in findings(model, [feeds], [wrong], ["graph"]))
 
 
 @pytest.mark.parametrize(("number", "near"), [(0.99999994, True), (0.3, False), (2.4999998, True)])

@@ -17,6 +17,7 @@ from onnx_ir.passes.common import RemoveInitializersFromInputsPass
 from converter.base.stages import Each
 from converter.graph.carried import restore_carried
 from converter.graph.constants import lift_constants
+from converter.graph.normalize.branches import know_conditions
 from converter.graph.normalize.calls import record_calls
 from converter.graph.normalize.clean import (
     drop_invented_biases,
@@ -104,6 +105,7 @@ def normalization(kept: Collection[str] = ()) -> Pipeline:
             Pass("infer trip counts", infer_trip_counts, requires={*_NAMES, Property.FOLDED}),
             Pass("infer loop shapes", infer_loop_shapes, requires={*_NAMES, Property.INFERRED}),
             Pass("fold constants in loops", fold_loops, {*_NAMES, *_ONE_LEVEL, Property.INFERRED}, {Property.FOLDED}),
+            Pass("know conditions", know_conditions, requires={*_NAMES, Property.NO_FUNCTIONS}),
             # Nodes and initializers without effect are removed.
             Pass("remove identities", remove_identities),
             Pass("tie embeddings", tie_embeddings, requires=_NAMES),
