@@ -7,6 +7,7 @@ import ast
 from converter.rewriting.attributes import METHODS, RESERVED
 from converter.rewriting.branches import Branches
 from converter.rewriting.carried import Carried, plan_of
+from converter.rewriting.closures import closure_faults
 from converter.rewriting.libraries import OUTPUT
 from converter.rewriting.names import Function, Scope
 from converter.rewriting.project import MODULE
@@ -29,6 +30,7 @@ class Definitions(Branches):
         self._decorators(node)
         if in_module and node.name not in PYTHON:
             self._names_self(node)
+            self._closures(node)
         if in_module and node.name == "__getattr__":
             indent = " " * node.col_offset
             text = self.write(f"@compat.asked_once{self.file.newline}{indent}")
@@ -60,6 +62,15 @@ class Definitions(Branches):
         found = Record(start=start, end=end, name=name, written=first[0].arg, converted=False, remedy=remedy)
         self.records.append(found)
 
+    def _closures(self, node: Function) -> None:
+        """List inner functions that graph mode reads otherwise than Python."""
+        for inner, remedy in closure_faults(node, self.names.scopes):
+            name, width = ("lambda", 6) if isinstance(inner, ast.Lambda) else (f"{node.name}.{inner.name}", 3)  # type: ignore[attr-defined]
+            start = self.file.start(inner)  # type: ignore[arg-type]
+            written = name.rpartition(".")[2]
+            found = Record(start=start, end=start + width, name=name, written=written, converted=False, remedy=remedy)
+            self.records.append(found)
+
     def _define(self, node: Function) -> None:
         """Set to None what only one branch assigns though it is read later."""
         for statement, names in undefined(node).items():
@@ -88,12 +99,7 @@ class Definitions(Branches):
                 self.visit(default)
 
     def lambda_(self, node: ast.Lambda) -> None:
-        """Rewrite a lambda; list one that graph mode takes for the end of the loop around it."""
-        if self.is_compiled() and any(isinstance(each, ast.For) for each in self.parents):
-            start, end = self.file.start(node), self.file.end(node)
-            remedy = "Graph mode leaves the method at a lambda in a loop, and returns None: define a function instead."
-            found = Record(start=start, end=end, name="lambda", written="lambda", converted=False, remedy=remedy)
-            self.records.append(found)
+        """Rewrite a lambda."""
         self.parameters(node.args, self.scope)
         outer, self.scope = self.scope, self.names.scopes[node]
         self.visit(node.body)

@@ -394,13 +394,6 @@ def test_a_first_parameter_with_another_name_is_listed(tmp_path):
     assert (left.written, "rename it" in left.remedy) == ("this", True)
 
 
-@pytest.mark.parametrize(("loop", "listed"), [("for i in range(2)", 1), ("while x.sum() < 2", 0), ("if True", 0)])
-def test_a_lambda_in_a_loop_is_listed(tmp_path, loop, listed):
-    body = f"        {loop}:\n            x = (lambda t: t + 1)(x)\n        return x\n"
-    result = converted(tmp_path, f"from torch import nn\nclass Net(nn.Module):\n    def forward(self, x):\n{body}")
-    assert [record.name for record in result.records if not record.converted] == ["lambda"] * listed
-
-
 @pytest.mark.parametrize(
     ("call", "became"), [("a.relu()", "ops.relu(a)"), ("a.expand(b.shape)", "a.broadcast_to(b.shape)")]
 )
