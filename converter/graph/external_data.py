@@ -33,8 +33,15 @@ class Mapped(ir.ExternalTensor):
             return file.read(self.nbytes)
 
 
+_SMALL = 1024
+"""Bytes of a tensor that is read at once: shapes and axes among them decide the shapes of values."""
+
+
 def map_external_data(model: ir.Model, base_dir: Path) -> None:
-    """Replace every external tensor of a model by a `Mapped` tensor of its file, relative to `base_dir`."""
+    """Replace every external tensor of a model by a `Mapped` tensor of its file, relative to `base_dir`.
+
+    Small ones are read: ONNX's shape inference does not follow a tensor to its file.
+    """
     for graph in all_graphs(model):
         for value in graph.initializers.values():
             if isinstance(value.const_value, ir.ExternalTensor):
@@ -46,8 +53,8 @@ def map_external_data(model: ir.Model, base_dir: Path) -> None:
                     node.attributes[name] = ir.AttrTensor(name, _mapped(attribute.value, base_dir))
 
 
-def _mapped(tensor: ir.ExternalTensor, base_dir: Path) -> Mapped:
-    return Mapped(
+def _mapped(tensor: ir.ExternalTensor, base_dir: Path) -> ir.TensorProtocol:
+    mapped = Mapped(
         tensor.location,
         tensor.offset,
         tensor.length,
@@ -57,3 +64,7 @@ def _mapped(tensor: ir.ExternalTensor, base_dir: Path) -> Mapped:
         metadata_props=dict(tensor.metadata_props),
         base_dir=base_dir,
     )
+    if mapped.nbytes > _SMALL:
+        return mapped
+    values = np.array(mapped.numpy())
+    return ir.Tensor(values, mapped.dtype, name=mapped.name, metadata_props=dict(mapped.metadata_props))

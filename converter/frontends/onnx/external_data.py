@@ -14,6 +14,9 @@ import onnx_ir as ir
 from converter.errors import ModelLoadingError
 from converter.graph import proto_subgraphs
 
+_SMALL = 1024
+"""Bytes of a tensor that `with_small_data` reads: shapes and axes are among these."""
+
 
 def check_external_data(model: onnx.ModelProto, base_dir: Path) -> list[Path]:
     """The files with the external weights of a model.
@@ -101,6 +104,28 @@ def resolve_links(model: onnx.ModelProto, folder: Path) -> tuple[onnx.ModelProto
             if entry.key == "location":
                 entry.value = str(files[entry.value].relative_to(common))
     return resolved, common
+
+
+def with_small_data(model: onnx.ModelProto, base_dir: Path) -> onnx.ModelProto:
+    """The model, or a copy that holds its small external tensors itself, since shapes may follow from them.
+
+    A tensor that cannot be read stays where it is: `check_external_data` says why, if the network needs it.
+    """
+    if not any(size_of(tensor) <= _SMALL for tensor in _external_tensors(model)):
+        return model
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for tensor in _external_tensors(copy):
+        if size_of(tensor) > _SMALL:
+            continue
+        try:
+            _checked(tensor.name, _place(tensor).get("location", ""), base_dir)
+            onnx.external_data_helper.load_external_data_for_tensor(tensor, str(base_dir))
+        except (ModelLoadingError, OSError, ValueError, onnx.checker.ValidationError):
+            continue
+        tensor.data_location = onnx.TensorProto.DEFAULT
+        del tensor.external_data[:]
+    return copy
 
 
 def _external_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

@@ -17,7 +17,13 @@ from converter.errors import GraphInitError, NodeInputTypeNotSupportError, Sourc
 from converter.frontends.endpoints import Declared, TensorNames, is_named, merge_shapes, one_line, shape_text
 from converter.frontends.frontend import Run
 from converter.frontends.onnx.cut import cut, initializer_names, keep
-from converter.frontends.onnx.external_data import check_external_data, resolve_links, size_of, tensors_of
+from converter.frontends.onnx.external_data import (
+    check_external_data,
+    resolve_links,
+    size_of,
+    tensors_of,
+    with_small_data,
+)
 from converter.frontends.onnx.maps import before_maps
 from converter.frontends.onnx.old_operators import old_operators
 from converter.frontends.onnx.reading import is_binary, read
@@ -63,7 +69,8 @@ def load(request: Request) -> Source:
         del model.training_info[:]
         notes.append("The model holds training information, which was left out: the script has the network only.")
 
-    types = _types(model, (*inputs, *outputs))
+    data_dir = request.data_dir or path.parent
+    types = _types(model, data_dir, (*inputs, *outputs))
     declared = [Declared(name, types[name].shape) for name in inputs]
     extents = merge_shapes(request.shapes or record.shapes_of(inputs), declared)
     input_endpoints = tuple(
@@ -97,7 +104,6 @@ def load(request: Request) -> Source:
     cut(model.graph, [_value_info(end) for end in input_endpoints], [_value_info(end) for end in output_endpoints])
     _check_extents(model)
     is_file = contents == _contents(model) and not request.shapes and is_binary(path) and _definite(model) is model
-    data_dir = request.data_dir or path.parent
     files = (path, *check_external_data(model, data_dir))
     original = Original(
         _FRONTEND,
@@ -179,12 +185,12 @@ class _Type(NamedTuple):
     container: tuple[str, ...] = ()
 
 
-def _types(model: onnx.ModelProto, names: Sequence[str]) -> dict[str, _Type]:
+def _types(model: onnx.ModelProto, data_dir: Path, names: Sequence[str]) -> dict[str, _Type]:
     """Element type and shape of each of these values."""
     known = _declared_types(model.graph)
     if any(name not in known or not known[name].tensor_type.elem_type for name in names):
         try:
-            inferred = infer_proto(model)
+            inferred = infer_proto(with_small_data(model, data_dir))
         except onnx.shape_inference.InferenceError:
             pass  # types that cannot be inferred stay unknown
         else:

@@ -21,6 +21,7 @@ from converter.errors import (
 )
 from converter.frontends.onnx.model_file import load, start
 from converter.frontends.source import Request, Source
+from converter.graph.normalize import normalize
 
 
 def ran(original: Any, feeds: dict[str, Any]) -> list[np.ndarray]:
@@ -482,6 +483,19 @@ def test_external_data_in_folders_and_behind_links_inside(external, tmp_path):
     assert ran(load(Request(external)).original, {"x": np.ones(2, np.float32)})[0].tolist() == [1, 2]
 
 
+def test_a_shape_that_follows_from_external_data(external):
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]> net (float[1,2,2] x) => (y) { y = Reshape (x, shape) }"""
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, -1]), "shape"))
+    (external.parent / "shapes").mkdir()
+    onnx.save(model, external, save_as_external_data=True, location="shapes/net.data", size_threshold=0)
+    source = load(Request(external))
+    assert source.model.graph.initializer[0].data_location == onnx.TensorProto.EXTERNAL
+    assert source.outputs[0].shape == (1, 4)
+    assert list(normalize(source.model, source.base_dir).graph.outputs[0].shape) == [1, 4]
+
+
 def test_external_data_in_a_safetensors_file(external, tmp_path):
     import onnx_ir
 
@@ -542,48 +556,6 @@ def test_run_fails(save, operator, feeds, message):
         ran(save(graph_of(helper.make_node(operator, ["x"], ["y"])))().original, {"x": feeds})
     assert "\n" not in str(error.value)
     assert "onnxruntime_src" not in str(error.value)
-
-
-IMAGE = np.random.default_rng(0).normal(size=(2, 3, 3, 3)).astype(np.float32)
-
-
-@pytest.mark.parametrize("operator", ["Add", "Sub", "Mul", "Div"])
-def test_run_the_broadcast_along_an_axis_of_old_operators(save, operator):
-    text = f"""<ir_version: 3, opset_import: ["" : 6]> net (float[N,3,3,3] x, float[3] k) => (float[N,3,3,3] y)
-        {{ y = {operator} <axis = 1, broadcast = 1> (x, k) }}"""
-    k = np.array([1, 2, -4], np.float32)
-    (y,) = ran(save(text)().original, {"x": IMAGE, "k": k})
-    function = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide}[operator]
-    np.testing.assert_allclose(y, function(IMAGE, k[:, None, None]), 1e-6)
-
-
-def test_run_an_old_batch_norm_of_one_output_as_inference(save):
-    text = """<ir_version: 3, opset_import: ["" : 6]> net (float[N,3,3,3] x) => (float[N,3,3,3] y)
-        <float[3] s = {1, 2, 3}, float[3] b = {0, 1, 0}, float[3] m = {1, 0, -1}, float[3] v = {1, 4, 9}>
-        { y = BatchNormalization (x, s, b, m, v) }"""
-    (y,) = ran(save(text)().original, {"x": IMAGE})
-    s, b, m, v = (np.array(each).reshape(3, 1, 1) for each in ([1, 2, 3], [0, 1, 0], [1, 0, -1], [1, 4, 9]))
-    np.testing.assert_allclose(y, (IMAGE - m) / np.sqrt(v + 1e-5) * s + b, 1e-5, 1e-6)
-
-
-OLD = {
-    "Clip <min = -0.5> (x)": lambda x: np.maximum(x, -0.5),
-    "Clip <max = 0.5> (x)": lambda x: np.minimum(x, 0.5),
-    "Dropout <is_test = 1, ratio = 0.5> (x)": lambda x: x,
-    "Gemm <alpha = 2.0, beta = 3.0, transB = 1, broadcast = 1> (x, w, k)": lambda x: 2 * x @ np.ones((4, 2)) + 3,
-    "Reshape <shape = [0, -1, 2]> (x)": lambda x: x.reshape(3, 2, 2),
-    "Split <axis = 1, split = [3, 1]> (x)": lambda x: x[:, :3],
-    "Split <axis = 1> (x)": lambda x: x[:, :2],
-}
-
-
-@pytest.mark.parametrize("text", OLD)
-def test_run_what_only_old_opsets_have(save, text):
-    outputs, types = ("y, z", ", float[a,b] z") if text.startswith("Split") else ("y", "")
-    x, extents = IMAGE.reshape(-1)[:12].reshape(3, 4), "a,b,c" if text.startswith("Reshape") else "a,b"
-    model = f"""<ir_version: 3, opset_import: ["" : 1]> net (float[3,4] x) => (float[{extents}] y{types})
-        <float[2,4] w = {{1, 1, 1, 1, 1, 1, 1, 1}}, float[1] k = {{1}}> {{ {outputs} = {text} }}"""
-    np.testing.assert_allclose(ran(save(model)().original, {"x": x})[0], OLD[text](x), 1e-6)
 
 
 def test_run_what_may_have_any_order_in_order(save):

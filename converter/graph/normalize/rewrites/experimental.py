@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import onnx_ir as ir
 
 from converter.graph.edit import Edit
 
@@ -16,6 +17,13 @@ def affine(edit: Edit) -> None:
     data = edit.input(0)
     scale, shift = edit.like("alpha", edit.get("alpha", 1.0), data), edit.like("beta", edit.get("beta", 0.0), data)
     edit.become("Add", [edit.before("Mul", data, scale), shift])
+
+
+def constant_fill(edit: Edit) -> None:
+    """ConstantFill: a tensor full of `value`, of a shape that is an attribute, or follows from the input."""
+    dtype = ir.DataType(edit.get("dtype", ir.DataType.FLOAT.value)).numpy()
+    value = np.array([edit.get("value", 0.0)], dtype)
+    edit.become("ConstantOfShape", [_filled_shape(edit)], value=ir.tensor(value))
 
 
 def crop(edit: Edit) -> None:
@@ -31,6 +39,12 @@ def crop(edit: Edit) -> None:
 def dynamic_slice(edit: Edit) -> None:
     """DynamicSlice: Slice with its bounds as inputs, as in Slice-10."""
     edit.node.op_type = "Slice"
+
+
+def given_tensor_fill(edit: Edit) -> None:
+    """GivenTensorFill: the tensor `values`, of a shape that is an attribute, or follows from the input."""
+    values = edit.constant("values", np.array(edit.get("values"), np.float32))
+    edit.become("Reshape", [values, _filled_shape(edit)])
 
 
 def image_scaler(edit: Edit) -> None:
@@ -64,6 +78,17 @@ def simplified_layer_normalization(edit: Edit) -> None:
     edit.node.resize_outputs(1)
 
 
+def _filled_shape(edit: Edit) -> ir.Value:
+    """`shape`; with an input the values of this, or its shape, then `extra_shape`."""
+    given = edit.input(0)
+    if given is None:
+        return edit.ints("shape", list(edit.get("shape", ())))
+    as_shape = edit.get("input_as_shape", 0)
+    shape = edit.before("Cast", given, to=ir.DataType.INT64) if as_shape else edit.before("Shape", given)
+    extra = list(edit.get("extra_shape", ()))
+    return edit.before("Concat", shape, edit.ints("extra_shape", extra), axis=0) if extra else shape
+
+
 def _scaled(edit: Edit, op_type: str) -> None:
     data = edit.input(0)
     alpha, beta = (edit.like(name, edit.get(name, 1.0), data) for name in ("alpha", "beta"))
@@ -72,8 +97,10 @@ def _scaled(edit: Edit, op_type: str) -> None:
 
 REWRITES: dict[str, Rewrite] = {
     "Affine": affine,
+    "ConstantFill": constant_fill,
     "Crop": crop,
     "DynamicSlice": dynamic_slice,
+    "GivenTensorFill": given_tensor_fill,
     "ImageScaler": image_scaler,
     "ParametricSoftplus": parametric_softplus,
     "Scale": scale,
