@@ -1,4 +1,7 @@
-"""Formulas: constants that a short expression computes, `ops.arange(257)`, `ops.full((1, 64), 0.5)`."""
+"""Formulas: constants that a short expression computes.
+
+`ops.arange(257)`, `ops.full((1, 64), 0.5)`, `ops.arange(0, 12, 4).reshape((-1, 1)) + ops.arange(8)`.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ def formula_of(array: NDArray[Any], dtype: Arg) -> Arg:
     first = array.reshape(-1)[0]
     if (array == first).all():
         return _full(array.shape, first.item() if array.dtype.kind != "f" else shapes.shortest(first), dtype)
-    return _counted(array, dtype)
+    return _counted(array, dtype) or _grid(array, dtype)
 
 
 def _full(shape: tuple[int, ...], number: Any, dtype: Arg) -> Arg:
@@ -42,7 +45,7 @@ def _full(shape: tuple[int, ...], number: Any, dtype: Arg) -> Arg:
     return invoke("ops.full", shape, number, dtype=dtype)
 
 
-def _counted(array: NDArray[Any], dtype: Arg) -> Arg:
+def _counted(array: NDArray[Any], dtype: Arg, shape: tuple[int, ...] = ()) -> Arg:
     """`ops.arange(0, 512).reshape((1, 512))`, for integers that count through all elements; None for others."""
     numbers = array.reshape(-1)
     if array.dtype.name not in _COUNTED or not (np.abs(numbers) < _EXACT).all():
@@ -53,4 +56,25 @@ def _counted(array: NDArray[Any], dtype: Arg) -> Arg:
     stop = start + step * array.size
     bounds = (stop,) if (start, step) == (0, 1) else (start, stop) if step == 1 else (start, stop, step)
     counted = invoke("ops.arange", *bounds, **unless_default(dtype=(dtype, expr("ms.int64"))))
-    return counted if array.ndim == 1 else expr("{0}.reshape({1})", counted, array.shape)
+    return counted if array.ndim == 1 else expr("{0}.reshape({1})", counted, shape or array.shape)
+
+
+def _grid(array: NDArray[Any], dtype: Arg) -> Arg:
+    """The sum of numbers that count along one axis and of those along another one: windows, places in a plane."""
+    wide = [axis for axis, extent in enumerate(array.shape) if extent > 1]
+    if len(wide) != 2 or array.dtype.name not in _COUNTED:
+        return None
+    matrix = array.reshape([array.shape[axis] for axis in wide])
+    rows, columns = matrix[:, :1], matrix[:1] - matrix[0, 0]
+    if not np.array_equal(rows + columns, matrix):
+        return None
+    parts = []
+    for axis, numbers in zip(wide, (rows, columns), strict=True):
+        shape = [1] * (array.ndim - axis)
+        shape[0] = -1
+        whole = numbers.reshape(-1) if len(shape) == 1 else numbers.reshape(shape)
+        if (counted := _counted(whole, dtype, tuple(shape))) is None:
+            return None
+        parts.append(counted)
+    total = expr("{0} + {1}", *parts)
+    return total if wide[0] == 0 else expr("({0}).reshape({1})", total, array.shape)

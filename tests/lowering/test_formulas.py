@@ -22,6 +22,8 @@ SAME = [
     np.arange(-8, 8, dtype=np.float64),
     np.arange(20).reshape(4, 5),
     np.arange(8, 0, -1, dtype=np.float32).reshape(1, 2, 4),
+    np.arange(4)[:, None] - np.arange(5),
+    (np.arange(0, 12, 4, dtype=np.int32)[:, None] + np.arange(8, dtype=np.int32)).reshape(1, 3, 1, 8, 1),
 ]
 OTHERS = [
     np.full(20, np.nan, np.float32),
@@ -29,7 +31,8 @@ OTHERS = [
     np.arange(20, dtype=np.float32) / 2,
     np.arange(2**24, 2**24 + 20, dtype=np.int32),
     np.arange(20, dtype=np.float16),
-    np.arange(4)[:, None] - np.arange(5),
+    np.arange(4)[:, None] * np.arange(5),
+    np.arange(4)[:, None] + np.zeros(5, np.int64),
     np.array(3.0, np.float32),
     np.zeros((0, 3), np.float32),
     np.ones(20, np.complex64),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -109,6 +110,48 @@ def _embedding_bag(known: Callable[..., Any], x: torch.Tensor, weight: torch.Ten
         return torch.where(kept.any(1), found.masked_fill(~kept, float("-inf")).amax(1), 0.0)
     total = (found * kept).sum(1)
     return total if mode == "sum" else total / kept.sum(1).clamp(min=1)
+
+
+def _as_strided(
+    known: Callable[..., Any], x: torch.Tensor, size: Any, stride: Any, storage_offset: Any = None
+) -> torch.Tensor:
+    """`as_strided` of one axis in windows; exporters count its steps in a tensor whose rows lie in order.
+
+    Other forms are taken of a tensor whose axes are in the order of memory. torch's own calls stay.
+    """
+    caller = sys._getframe(2).f_globals.get("__name__", "")
+    if caller.split(".")[0] == "torch" or storage_offset not in (None, x.storage_offset()):
+        return known(x, size, stride, storage_offset)  # type: ignore[no-any-return]
+    for whole in _rejoined(x, len(size)):
+        if (found := _windows_of(whole, size, stride)) is not None:
+            axis, count, step, length = found
+            starts = torch.arange(count, device=x.device).unsqueeze(1) * step
+            return whole[(slice(None),) * axis + (starts + torch.arange(length, device=x.device),)]
+    order = sorted(range(x.dim()), key=x.stride, reverse=True)
+    in_memory = x.permute(order)
+    return known(in_memory if in_memory.is_contiguous() else x, size, stride, storage_offset)  # type: ignore[no-any-return]
+
+
+def _rejoined(x: torch.Tensor, rank: int) -> Iterator[torch.Tensor]:
+    """A tensor of which `as_strided` may take windows as one of this rank: itself, or one axis that was cut in two."""
+    if rank == x.dim() + 1:
+        yield x
+    for axis in range(x.dim() - 1 if rank == x.dim() else 0):
+        if x.stride(axis) == x.stride(axis + 1) * x.shape[axis + 1]:
+            yield x.flatten(axis, axis + 1)
+
+
+def _windows_of(x: torch.Tensor, size: Any, stride: Any) -> tuple[int, Any, int, Any] | None:
+    """The axis of which `as_strided` takes windows, how many, the steps between them and their length."""
+    for axis, unit in enumerate(x.stride()):
+        kept = [(at, at + (at > axis)) for at in range(x.dim()) if at != axis]
+        same = all(x.stride(at) == stride[to] and x.shape[at] == size[to] for at, to in kept)
+        if not same or stride[axis + 1] != unit or stride[axis] % unit:
+            continue
+        step = int(stride[axis] // unit)
+        if (size[axis] - 1) * step + size[axis + 1] <= x.shape[axis]:
+            return axis, size[axis], step, size[axis + 1]
+    return None
 
 
 def _attention(known: Callable[..., Any], *args: Any, **options: Any) -> torch.Tensor:
@@ -245,11 +288,13 @@ _WINDOW = (("stride", 1), ("padding", 0), ("dilation", 1))
 _OF_BAGS = ("offsets", "max_norm", "norm_type", "scale_grad_by_freq", "mode", "sparse", "per_sample_weights")
 """The parameters of `embedding_bag` behind its tensors; those after them are given by name."""
 _INSTEAD: dict[tuple[Any, str], Callable[..., Any]] = {
+    (torch, "as_strided"): _as_strided,
     (torch, "bucketize"): _bucketize,
     (torch, "linspace"): _linspace,
     (torch, "roll"): _roll,
     (torch, "searchsorted"): _search,
     (torch, "take_along_dim"): _along,
+    (torch.Tensor, "as_strided"): _as_strided,
     (torch.Tensor, "roll"): _roll,
     (torch.Tensor, "take_along_dim"): _along,
     (torch.nn.functional, "adaptive_avg_pool3d"): _adaptive_avg_pool3d,

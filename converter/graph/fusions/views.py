@@ -350,6 +350,24 @@ def transpose_of_slice(
     return transposed_once(builder, builder.Slice(x, first, last, own), inner, outer)
 
 
+def gather_between_transposes(x: Pattern, inner: Pattern, index: Pattern, outer: Pattern) -> Pattern:
+    """Indices of an axis that stands first for it, as torch exports `x[:, index]`."""
+    return op.Transpose(op.Gather(op.Transpose(x, perm=inner), index, axis=0), perm=outer)
+
+
+def gather_along_axis(
+    builder: Builder, x: ir.Value, inner: tuple[int, ...], index: ir.Value, outer: tuple[int, ...]
+) -> ir.Value | None:
+    """Gather along that axis, where the other ones come in order."""
+    extents, axis = shape_of(index), inner[0]
+    if extents is None:
+        return None
+    new = range(len(extents))
+    kept = [len(extents) + inner[1:].index(other) for other in range(len(inner)) if other != axis]
+    wanted = (*kept[:axis], *new, *kept[axis:])
+    return builder.Gather(x, index, axis=axis) if tuple(outer) == wanted else None
+
+
 def same_shape(x: Pattern, shape: Pattern, y: Pattern) -> Pattern:
     """A Reshape or an Expand."""
     return named(y, either(op.Reshape(x, shape), op.Expand(x, shape)))
@@ -377,6 +395,7 @@ FUSIONS = (
     Fusion(split_before_transpose, transpose_of_whole_axes),
     Fusion(removed_new_axes, without_new_axes),
     Fusion(slice_between_transposes, transpose_of_slice),
+    Fusion(gather_between_transposes, gather_along_axis),
     Fusion(transposed_twice, transposed_once),
     Fusion(same_shape, identity),
 )

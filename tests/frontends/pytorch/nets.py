@@ -402,6 +402,33 @@ class OfSamples(nn.Module):
         return x.view(n, 3, x.shape[2], x.shape[3])
 
 
+class Overlapping(nn.Module):
+    """Windows that overlap, of a tensor whose axes stand in another order in memory, as Longformer takes them."""
+
+    def __init__(self, branches: bool) -> None:
+        super().__init__()
+        self.branches = branches
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        if self.branches and x.sum() > 1e6:
+            x = x * 1
+        batch = x.shape[0]
+        heads = x.transpose(0, 1).contiguous().view(16, batch, 2, 4).transpose(0, 1).transpose(1, 2)
+        heads = heads.reshape(batch * 2, 16, 4)
+        parts = heads.view(heads.size(0), 2, 8, 4)
+        (rows, _, length, size), (row, part, *last) = parts.size(), parts.stride()
+        chunks = parts.as_strided(size=(rows, 3, length, size), stride=(row, part // 2, *last))
+        first, second, third = heads.stride()
+        return chunks, torch.as_strided(heads, (rows, 5, 4, size), (first, 3 * second, second, third))
+
+
+class InMemory(nn.Module):
+    """Elements by their places in memory, of a tensor that is turned around."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.transpose(0, 1).as_strided((3, 4), (16, 5))
+
+
 class Searched(nn.Module):
     """Numbers among bounds: those of a buffer, and those of their own row."""
 

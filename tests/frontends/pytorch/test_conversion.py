@@ -269,6 +269,24 @@ def test_attention_within_windows(tmp_path):
     assert not any("older" in note for note in result.notes)
 
 
+@pytest.mark.parametrize("branches", [False, True], ids=["current exporter", "older one"])
+@pytest.mark.parametrize("batch", [2, "N"])
+def test_windows_by_strides(tmp_path, branches, batch):
+    """The exporters take all tensors for such that stand in memory as their axes do."""
+    example = torch.randn(2, 16, 8)
+    options = {"output": tmp_path, "shape": [f"{batch},16,8"], "edges": "none"}
+    result = converter.convert(nets.Overlapping(branches), inputs=(example,), **options)
+    assert result.verdict == "same"
+    script = (tmp_path / "Overlapping.py").read_text(encoding="utf-8")
+    assert "ops.arange(0, 12, 4).reshape((-1, 1)) + ops.arange(8)" in script
+    assert script.count("ops.gather(") == 2
+    assert "transpose((2, 0, 1, 3))" not in script
+
+
+def test_elements_by_their_places_in_memory(tmp_path):
+    assert converter.convert(nets.InMemory(), shape=["4,16"], output=tmp_path, edges="none").verdict == "same"
+
+
 def test_classes_are_those_of_modules_also_with_the_older_exporter(tmp_path):
     result = converter.convert(nets.Blocks(), shape=["N,6"], output=tmp_path)
     assert result.verdict == "same"

@@ -255,3 +255,22 @@ def test_several_indices_of_an_axis_between_others() -> None:
     x = np.arange(2 * 3 * 6 * 4, dtype=np.float32).reshape(2, 3, 6, 4)
     script = check_model(model_of(BETWEEN.replace("int64[1]", "int64[2]").replace("-2", "-3, -2")), [x]).script
     assert "return mint.narrow(x, 2, 3, 2).transpose((0, 2, 1, 3))" in script
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "left"),
+    [
+        ((1, 0, 2), (2, 0, 1, 3), ["Gather"]),
+        ((2, 0, 1), (2, 3, 0, 1), ["Gather"]),
+        ((2, 1, 0), (3, 2, 0, 1), ["Gather"]),
+        ((1, 0, 2), (2, 1, 0, 3), ["Transpose", "Gather", "Transpose"]),
+        ((1, 0, 2), (0, 2, 1, 3), ["Transpose", "Gather", "Transpose"]),
+    ],
+    ids=str,
+)
+def test_indices_of_an_axis_that_is_moved_to_the_front(inner, outer, left):
+    text = (
+        "(float[n,3,5] x) => (float[a,b,c,d] y)"
+        f"{{ a = Transpose <perm={list(inner)}> (x) b = Gather (a, index) y = Transpose <perm={list(outer)}> (b) }}"
+    )
+    assert fused(text, X, index=np.array([[2, 0], [1, 1], [0, 2]])) == left
