@@ -28,7 +28,7 @@ from converter.frontends.training import (
     Training,
     choices,
 )
-from converter.frontends.unpacked import model_in
+from converter.frontends.unpacked import model_in, note_on_others
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -113,12 +113,13 @@ def _load_from_archive(request: Request, folder: Path) -> Source:
     folder.mkdir(parents=True)
     archive.unpack(file, folder)
     try:
-        model, note = model_in(folder, file.name, FRONTENDS)
+        model, others = model_in(folder, file.name, FRONTENDS)
     except UnknownModelError:
         if kind_of(file, FRONTENDS) is None:
             raise
         return _load(request, recognise(file))
     source = load(replace(request, model_file=model))
+    note = note_on_others(folder, file.name, model, [path for path in others if path not in source.files])
     notes = tuple(filter(None, (note, *source.notes)))
     return replace(source, files=(file,), description=f"{file.name}: {source.description}", notes=notes)
 

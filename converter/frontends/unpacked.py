@@ -15,8 +15,8 @@ _NO_MODELS = re.compile(r"test_data(_set)?(_\d+)?|__MACOSX|\..*")
 """Folders in which no model is looked for, and hidden files."""
 
 
-def model_in(folder: Path, archive: str, frontends: Sequence[Frontend]) -> tuple[Path, str]:
-    """The model in a folder; a note if there is another one, of a kind that comes later.
+def model_in(folder: Path, archive: str, frontends: Sequence[Frontend]) -> tuple[Path, list[Path]]:
+    """The model in a folder; others in it are of a kind that comes later.
 
     Args:
         folder: the unpacked archive.
@@ -37,11 +37,16 @@ def model_in(folder: Path, archive: str, frontends: Sequence[Frontend]) -> tuple
     if len(models) > 1:
         several = listed(names[path] for path in models)
         raise BadParamError(f"'{archive}' holds {len(models)} models: {several}. Unpack it and name one of them.")
-    others = [name for path, name in names.items() if path not in models]
+    return models[0], [path for path in names if path not in models]
+
+
+def note_on_others(folder: Path, archive: str, model: Path, others: Sequence[Path]) -> str:
+    """A note that an archive holds other models too; empty if it does not."""
     if not others:
-        return models[0], ""
-    note = f"'{archive}' holds other models too: {listed(others)}. This one is '{names[models[0]]}'; "
-    return models[0], one_line(note + "for another, unpack the archive and name that.")
+        return ""
+    chosen, *names = (path.relative_to(folder).as_posix() for path in (model, *others))
+    note = f"'{archive}' holds other models too: {listed(names)}. This one is '{chosen}'; "
+    return one_line(note + "for another, unpack the archive and name that.")
 
 
 def _paths(folder: Path) -> Iterator[Path]:

@@ -17,7 +17,7 @@ from onnx import numpy_helper, parser
 import converter
 from converter.errors import BadParamError, ConverterError, ModelLoadingError, UnknownModelError
 from converter.frontends import FRONTENDS, Request, archive, load, stem_of
-from converter.frontends.unpacked import model_in
+from converter.frontends.unpacked import model_in, note_on_others
 
 NET = parser.parse_model("""
     <ir_version: 8, opset_import: ["" : 17]>
@@ -103,7 +103,7 @@ def test_inputs_beside_a_model_that_somebody_unpacked(tmp_path, folder):
 def test_another_kind_of_model(tmp_path, folder):
     file = packed(tmp_path / "zoo.zip", {"net.pb": FROZEN, "labels.json": b'{"0": "cat"}', "labels.pbtxt": b"item {"})
     archive.unpack(file, folder)
-    assert model_in(folder, "zoo.zip", FRONTENDS) == (folder / "net.pb", "")
+    assert model_in(folder, "zoo.zip", FRONTENDS) == (folder / "net.pb", [])
 
 
 def test_several_kinds_of_models(tmp_path, folder):
@@ -118,13 +118,26 @@ def test_several_kinds_of_models(tmp_path, folder):
         "net/model.ckpt.index": b"\x00",
     }
     archive.unpack(packed(tmp_path / "zoo.zip", content), folder)
-    model, note = model_in(folder, "zoo.zip", FRONTENDS)
+    model, others = model_in(folder, "zoo.zip", FRONTENDS)
+    note = note_on_others(folder, "zoo.zip", model, others)
     assert model == folder / "net" / "frozen.pb"
     assert note.startswith("'zoo.zip' holds other models too: 'net', 'net/saved_model'. This one is 'net/frozen.pb'")
     (folder / "net" / "frozen.pb").unlink()
     assert model_in(folder, "zoo.zip", FRONTENDS)[0] == folder / "net" / "saved_model"
     (folder / "net" / "net.onnx").write_bytes(NET)
     assert model_in(folder, "zoo.zip", FRONTENDS)[0] == folder / "net" / "net.onnx"
+
+
+def test_weights_of_the_model_are_no_other_model(tmp_path, folder):
+    model = onnx.load_from_string(NET)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones(3, np.float32), "w"))
+    model.graph.node.append(onnx.helper.make_node("Add", [model.graph.output[0].name, "w"], ["scaled"]))
+    model.graph.output[0].name = "scaled"
+    onnx.save(model, tmp_path / "net.onnx", save_as_external_data=True, location="net.bin", size_threshold=0)
+    content = {name: (tmp_path / name).read_bytes() for name in ("net.onnx", "net.bin")}
+    file = packed(tmp_path / "zoo.zip", content | {"other.bin": b"\x00"})
+    (note,) = load(Request(file, folder=folder)).notes
+    assert "holds other models too: 'other.bin'." in note
 
 
 def test_a_model_that_is_a_zip_file_itself(tmp_path, folder):

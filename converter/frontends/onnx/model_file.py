@@ -24,7 +24,7 @@ from converter.frontends.onnx.external_data import (
     tensors_of,
     with_small_data,
 )
-from converter.frontends.onnx.maps import before_maps
+from converter.frontends.onnx.maps import before_maps, without_text
 from converter.frontends.onnx.old_operators import old_operators
 from converter.frontends.onnx.reading import is_binary, read
 from converter.frontends.onnx.record import record_in
@@ -71,6 +71,9 @@ def load(request: Request) -> Source:
 
     data_dir = request.data_dir or path.parent
     types = _types(model, data_dir, (*inputs, *outputs))
+    if not request.output_nodes:
+        outputs, left_out = without_text(model.graph, outputs, [name for name in outputs if types[name].is_text])
+        notes += left_out
     declared = [Declared(name, types[name].shape) for name in inputs]
     extents = merge_shapes(request.shapes or record.shapes_of(inputs), declared)
     input_endpoints = tuple(
@@ -183,6 +186,11 @@ class _Type(NamedTuple):
     dtype: np.dtype
     shape: tuple[int | str | None, ...] | None
     container: tuple[str, ...] = ()
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its elements are strings."""
+        return self.dtype == np.dtype(object)
 
 
 def _types(model: onnx.ModelProto, data_dir: Path, names: Sequence[str]) -> dict[str, _Type]:

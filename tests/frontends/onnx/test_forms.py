@@ -145,7 +145,38 @@ def test_a_zip_map_is_cut_off(tmp_path, outputs):
     assert [node.op_type for node in source.model.graph.node] == ["LinearClassifier"]
     (note,) = source.notes
     assert note.isprintable()
-    assert note.endswith("at the tensor 'table', whose columns are the classes 'cat ', 'dog'.")
+    assert note.endswith("at the tensor 'table'. Its columns are the classes 'cat ', 'dog'.")
+
+
+OF_TEXT = """
+<ir_version: 8, opset_import: ["" : 17, "ai.onnx.ml" : 3]>
+net (float[N,2] x) => (string[N] label, float[N,2] scores)
+{
+    label, scores = ai.onnx.ml.LinearClassifier
+        <coefficients = [1.0, 0.0, 0.0, 1.0], classlabels_strings = ["cat", "dog"]> (x)
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "notes"),
+    [
+        ((), ["scores"], ["The output 'label' is text, which MindSpore does not have: it is left out."]),
+        (("label", "scores"), ["label", "scores"], []),
+    ],
+)
+def test_an_output_of_text_is_left_out(tmp_path, wanted, found, notes):
+    onnx.save(parser.parse_model(OF_TEXT), tmp_path / "net.onnx")
+    source = load(Request(tmp_path / "net.onnx", output_nodes=wanted))
+    assert [end.name for end in source.outputs] == found
+    assert list(source.notes) == [f"{note} It names the classes 'cat', 'dog'." for note in notes]
+
+
+def test_text_that_is_the_only_output_stays(tmp_path):
+    model = parser.parse_model(OF_TEXT)
+    del model.graph.output[1]
+    onnx.save(model, tmp_path / "net.onnx")
+    assert [end.name for end in load(Request(tmp_path / "net.onnx")).outputs] == ["label"]
 
 
 def test_training_information_is_left_out(tmp_path):
