@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from converter.rewriting.detached import is_read
 from converter.rewriting.kinds import DEVICE, PACKED, Kind
@@ -71,6 +72,11 @@ def requires_grad(call: ast.Call) -> bool:
     return any(isinstance(each, ast.Constant) and each.value is True for each in values)
 
 
+_CONVOLUTION = re.compile(r"torch\.nn\.Conv(?:Transpose)?([123])d")
+_PER_AXIS = {"kernel_size": "per_axis", "stride": "per_axis", "dilation": "per_axis", "padding": "padding_per_axis"}
+"""Settings that PyTorch's convolutions keep as a number for each axis, and what makes them of MindSpore's."""
+
+
 class Attributes(Values):
     """Rewrites attributes."""
 
@@ -85,8 +91,14 @@ class Attributes(Values):
             return
         self.visit(node.value)
         if (named := self._of_class_name(node)) is not None:
-            self.edits.insert(self.file.start(node), self.write("compat.class_name("), leading=True)
-            self.edits.replace(self.file.end(named), self.file.end(node), ")")
+            start, end = self.file.start(node), self.file.end(node)
+            text = self.edits.text(self.file.start(named), self.file.end(named))
+            self.edits.drop(start, end)
+            self.edits.replace(start, end, self.write("compat.class_name(") + f"{text})")
+            return
+        if node.attr == "__class__" and self.is_compared_type(node):
+            self.edits.insert(self.file.start(node), self.write("compat.class_of("), leading=True)
+            self.edits.replace(self.file.end(node) - len(".__class__"), self.file.end(node), ")")
             return
         receiver = self.inference.kind(node.value)
         if node.attr == "type" and self._is_device(node.value, receiver):
@@ -165,14 +177,29 @@ class Attributes(Values):
                     found |= {target.attr for target in each.targets if isinstance(target, ast.Attribute)}
         return self._attribute_leaves[self.class_node]
 
+    def is_compared_type(self, node: ast.expr) -> bool:
+        """Whether a class is compared with PyTorch's layers, `type(m) == nn.Linear`, or looked up in a dict."""
+        around = self.parents[-2] if len(self.parents) > 1 else None
+        if isinstance(around, ast.Compare):
+            inside = [each for side in (around.left, *around.comparators) for each in nodes(side)]
+            names = (self._full(each) for each in inside if isinstance(each, (ast.Name, ast.Attribute)))
+            return any(name is not None and name.startswith("torch.nn.") for name in names)
+        looked_up = isinstance(around, ast.Subscript) and around.slice is node
+        asked = isinstance(around, ast.Call) and isinstance(around.func, ast.Attribute) and around.func.attr == "get"
+        return looked_up or (asked and around.args[:1] == [node])  # type: ignore[union-attr]
+
     def _of_class_name(self, node: ast.Attribute) -> ast.expr | None:
         """What may be a layer in `m.__class__.__name__`: MindSpore calls some classes otherwise."""
         held = node.value
-        if node.attr != "__name__" or not isinstance(held, ast.Attribute) or held.attr != "__class__":
+        if isinstance(held, ast.Call) and self._full(held.func) == "builtins.type":
+            of = held.args[0] if len(held.args) == 1 else None
+        else:
+            of = held.value if isinstance(held, ast.Attribute) and held.attr == "__class__" else None
+        if node.attr != "__name__" or of is None:
             return None
-        kind = self.inference.kind(held.value)
+        kind = self.inference.kind(of)
         layer = kind.of and all(each.startswith("torch.nn.") for each in kind.of)
-        return held.value if kind.name == "unknown" or (kind.name == "instance" and layer) else None
+        return of if kind.name == "unknown" or (kind.name == "instance" and layer) else None
 
     def _pair(self, node: ast.Attribute) -> None:
         at = self.file.text.rindex(b".", 0, self.file.end(node))
@@ -213,10 +240,44 @@ class Attributes(Values):
             self.edits.insert(self.file.start(node), text, leading=True)
             self.edits.replace(at, self.file.end(node), f", {self._quoted(node.attr)})")
             return
+        if (rank := self._convolved_axes(node, receiver)) and node.attr == "groups":
+            self.edits.replace(self.file.end(node) - 1, self.file.end(node), "")
+            return
+        if rank:
+            self.edits.insert(self.file.start(node), self.write(f"compat.{_PER_AXIS[node.attr]}("), leading=True)
+            self.edits.insert(self.file.end(node), f", {rank})")
+            return
+        if self._may_be_convolved(node, receiver):
+            self.edits.insert(self.file.start(node), self.write("compat.setting("), leading=True)
+            at = self.file.text.rindex(b".", 0, self.file.end(node))
+            self.edits.replace(at, self.file.end(node), f", {self._quoted(node.attr)})")
+            return
         new = self._renamed(node.attr, receiver)
         if new != node.attr:
             end = self.file.end(node)
             self.edits.replace(end - len(node.attr.encode()), end, new)
+
+    def _convolved_axes(self, node: ast.Attribute, receiver: Kind) -> int:
+        """How many axes the convolution has of which a setting is read; 0 where it is something else."""
+        setting = node.attr in _PER_AXIS or node.attr == "groups"
+        if not setting or receiver.name != "instance" or not isinstance(node.ctx, ast.Load):
+            return 0
+        ranks = set()
+        for each in receiver.of:
+            info = self.project.class_named(each)
+            if info is not None and node.attr in self.inference.attributes(info):
+                return 0
+            bases = [each] if info is None else self.project.external_bases(each)
+            ranks |= {int(found[1]) for base in bases if (found := _CONVOLUTION.fullmatch(base))} or {0}
+        return ranks.pop() if len(ranks) == 1 else 0
+
+    def _may_be_convolved(self, node: ast.Attribute, receiver: Kind) -> bool:
+        """Whether a member of a setting is read, `m.padding[0]`, of what may be a convolution."""
+        around = self.parents[-2] if len(self.parents) > 1 else None
+        member = isinstance(around, ast.Subscript) and around.value is node and isinstance(node.ctx, ast.Load)
+        of_any = receiver.name == "unknown" or receiver == Kind("instance", (MODULE,))
+        plain = (chain(node.value) or ("",))[-1] in ("args", "cfg", "config", "opt", "self")
+        return member and node.attr in _PER_AXIS and of_any and not plain and self._full(node.value) is None
 
     def _is_any_module(self, receiver: Kind) -> bool:
         """Whether a receiver is a module of which nobody knows the class, outside what graph mode compiles."""

@@ -106,7 +106,12 @@ class Definitions(Branches):
         self.scope = outer
 
     def comprehension(self, node: ast.ListComp) -> None:
-        """Rewrite a comprehension, in its own scope."""
+        """Rewrite a comprehension, in its own scope; list one of several loops, which graph mode has not."""
+        if len(node.generators) > 1 and self.is_compiled():
+            start, end = self.file.start(node), self.file.end(node)
+            remedy = "Graph mode knows comprehensions of one loop: write a loop, or one comprehension in another."
+            found = Record(start, end, "comprehension", self.file.of(node), converted=False, remedy=remedy)
+            self.records.append(found)
         outer, self.scope = self.scope, self.names.scopes[node]
         self.children(node)
         self.scope = outer

@@ -129,6 +129,8 @@ class Flow(Calls):
             variable = test.args[0]
             if isinstance(variable, ast.Name):
                 self.environment[variable.id] = self._of_classes(test.args[1])
+        elif (compared := _type_of(test)) is not None:
+            self.environment[compared.id] = self._of_classes(test.comparators[0])  # type: ignore[attr-defined]
 
     def _narrow_else(self, test: ast.expr) -> None:
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -231,6 +233,18 @@ def _asks_class(test: ast.expr) -> TypeGuard[ast.Call]:
     """Whether it is `isinstance(x, classes)`."""
     called = isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "isinstance"
     return called and len(test.args) == 2  # type: ignore[attr-defined]
+
+
+def _type_of(test: ast.expr) -> ast.Name | None:
+    """The variable of `type(x) == C`, `type(x) is C` or `x.__class__ == C`."""
+    if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], (ast.Eq, ast.Is)) or len(test.ops) > 1:
+        return None
+    call = test.left
+    if isinstance(call, ast.Attribute) and call.attr == "__class__" and isinstance(call.value, ast.Name):
+        return call.value
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.func.id != "type":
+        return None
+    return call.args[0] if len(call.args) == 1 and isinstance(call.args[0], ast.Name) else None
 
 
 def _ends(statements: list[ast.stmt]) -> bool:

@@ -112,6 +112,8 @@ class InPlace(Attributes):
                 return False
         else:
             return False
+        if full is None and self._narrowed(statement, call):
+            return True
         place = self._place(target)
         if place is None:
             self._unconverted(call, full or f"torch.Tensor.{call.func.attr}", _VALUES)  # type: ignore[attr-defined]
@@ -126,6 +128,30 @@ class InPlace(Attributes):
         if any(not record.converted for record in self.records[mark:] if record.start == self.file.start(call)):
             return True
         self._write_to(place, statement)
+        return True
+
+    def _narrowed(self, statement: ast.Expr, call: ast.Call) -> bool:
+        """`x.narrow(1, a, n).copy_(y)` is written as `x[:, a : a + n] = y`; false if it is something else."""
+        assert isinstance(call.func, ast.Attribute)
+        view, name = call.func.value, call.func.attr
+        method, held = _called(view)
+        arguments = view.args if isinstance(view, ast.Call) else []
+        plain = held is not None and isinstance(held, (ast.Name, ast.Attribute, ast.Subscript))
+        if method != "narrow" or not plain or len(arguments) != 3 or not self._may_be_tensor(held, method):  # type: ignore[arg-type]
+            return False
+        axis = arguments[0].value if isinstance(arguments[0], ast.Constant) else None
+        values = {"copy_": call.args[:1], "fill_": call.args[:1], "zero_": []}.get(name)
+        if not isinstance(axis, int) or values is None:
+            return False
+        start, length = (self._rewritten(each) for each in arguments[1:])
+        value = self._rewritten(values[0]) if values else "0"
+        end = length if start == "0" else f"{start} + {length}"
+        index = ", ".join([*[":"] * axis, f"{start}:{end}"])
+        text = f"{self._rewritten(held)}[{index}] = {value}"  # type: ignore[arg-type]
+        at, stop = self.file.start(statement), self.file.end(statement)
+        self.edits.drop(at, stop)
+        self.edits.replace(at, stop, text)
+        self.record(call, f"torch.Tensor.{name}", became="mindspore.Tensor")
         return True
 
     def _write_to(self, place: Place, statement: ast.stmt) -> None:

@@ -11,9 +11,15 @@ from converter.rewriting.variables import parts, read
 _SHAPES = frozenset({"reshape", "view", "unsqueeze", "expand", "zeros", "ones", "full", "rand", "randn"})
 
 
-def may_lead_with_one(value: ast.expr, around: ast.AST) -> bool:
-    """Whether a value may have a leading axis of length 1 that the code around it made, as `y.unsqueeze(0)` does."""
+def may_lead_with_one(value: ast.expr, around: ast.AST, tree: ast.AST) -> bool:
+    """Whether a value may have a leading axis of length 1 that the code around it made, as `y.unsqueeze(0)` does.
+
+    What a function takes is looked for by its name in the rest of the script, too.
+    """
     statements = [each for each in parts(around) if isinstance(each, (ast.Assign, ast.AugAssign, ast.For))]
+    parameters = {each.arg for each in nodes(around) if isinstance(each, ast.arg)} - {"self"}
+    made = [each for each in nodes(tree) if isinstance(each, ast.Assign)] if parameters else []
+    statements += [each for each in made if each not in statements and parameters & set(_targets(each))]
     found, rest = {value}, [value]
     while rest:
         node = rest.pop()
@@ -21,10 +27,10 @@ def may_lead_with_one(value: ast.expr, around: ast.AST) -> bool:
             return True
         names = set(read(node))
         for each in statements:
-            made = each.iter if isinstance(each, ast.For) else each.value
-            if made not in found and names & set(_targets(each)):
-                found.add(made)
-                rest.append(made)
+            source = each.iter if isinstance(each, ast.For) else each.value
+            if source not in found and names & set(_targets(each)):
+                found.add(source)
+                rest.append(source)
     return False
 
 

@@ -249,7 +249,7 @@ class Statements(InPlace):
             return
         if self.inference.kind(node.value).name == "number":
             return
-        if not may_lead_with_one(node.value, self.function or self.file.tree):
+        if not may_lead_with_one(node.value, self.function or self.file.tree, self.file.tree):
             return
         others = [each for each in node.targets if each is not places[0]]
         start, value = self.file.start(node), self.file.start(node.value)

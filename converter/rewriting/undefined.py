@@ -14,7 +14,8 @@ _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 def undefined(function: Function) -> dict[ast.stmt, list[str]]:
     """The variables to be set to None, by the statement of the function before which that is done.
 
-    A variable is one of them when one branch of an `if` assigns it, the other one does not, and it is read behind it.
+    A variable is one of them when one branch of an `if` assigns it, the other one does not, and it is read behind it;
+    or when the body of a `for` assigns it first, and it is read behind the loop.
     """
     reads: dict[str, int] = {}
     branches = False
@@ -22,7 +23,7 @@ def undefined(function: Function) -> dict[ast.stmt, list[str]]:
         if node.__class__ is ast.Name:
             if node.ctx.__class__ is ast.Load:  # type: ignore[attr-defined]
                 reads[node.id] = max(reads.get(node.id, 0), node.lineno)  # type: ignore[attr-defined]
-        elif node.__class__ is ast.If:
+        elif node.__class__ in (ast.If, ast.For):
             branches = True
     if not branches:
         return {}
@@ -33,7 +34,7 @@ def undefined(function: Function) -> dict[ast.stmt, list[str]]:
     for statement in function.body:
         walk.place = statement
         walk.statement(statement, defined)
-    return {statement: sorted(names) for statement, names in walk.found.items()}
+    return {statement: sorted(names) for statement, names in walk.found.items() if names}
 
 
 class _Walk:
@@ -56,10 +57,26 @@ class _Walk:
             self._if(node, defined)
         elif isinstance(node, _INNER):
             defined.add(node.name)
+        elif isinstance(node, ast.For):
+            self._for(node, defined)
         else:
             defined.update(_stored(node))
             for name in ("body", "orelse", "finalbody"):
                 self.block(getattr(node, name, ()), defined)
+
+    def _for(self, node: ast.For, defined: set[str]) -> None:
+        defined.update(_stored(node))
+        before = set(defined)
+        self.block(node.body, defined)
+        self._need(sorted(defined - before), node)
+        self.block(node.orelse, defined)
+
+    def _need(self, names: Iterable[str], node: ast.stmt) -> list[str]:
+        """Note those of the variables that are read behind a statement."""
+        found = self.found.setdefault(self.place, [])
+        needed = [name for name in names if self._reads.get(name, 0) > (node.end_lineno or 0)]
+        found += [name for name in needed if name not in found]
+        return needed
 
     def _if(self, node: ast.If, defined: set[str]) -> None:
         defined.update(_stored(node.test))
@@ -71,13 +88,7 @@ class _Walk:
         if not branches:
             return
         always = set.intersection(*branches)
-        for name in sorted(set.union(*branches) - always):
-            if self._reads.get(name, 0) > (node.end_lineno or 0):
-                names = self.found.setdefault(self.place, [])
-                if name not in names:
-                    names.append(name)
-                always.add(name)
-        defined.update(always)
+        defined.update(always, self._need(sorted(set.union(*branches) - always), node))
 
 
 def _stored(node: ast.AST) -> Iterator[str]:

@@ -52,6 +52,7 @@ class Uses(Methods, Statements, Outputs):
         """Rewrite a call; where a project trains, a network begins in training mode, as PyTorch's do."""
         if self._hoisted(node):
             return
+        self._typed(node)
         self._call(node)
         if node in self.carried.calls:
             self._give(node, self.carried.calls[node])
@@ -59,6 +60,17 @@ class Uses(Methods, Statements, Outputs):
             self.edits.insert(self.file.end(node), ".set_train()")
         elif self.inference.trains and self._runs_itself(node):
             self._train_before()
+
+    def _typed(self, node: ast.Call) -> None:
+        """Rewrite `type(m)` where it is compared, and `super()` where graph mode would take that of a subclass."""
+        start, end = self.file.start(node.func), self.file.end(node.func)
+        full = self._full(node.func)
+        if full == "builtins.type" and len(node.args) == 1 and self.is_compared_type(node):
+            self.edits.replace(start, end, self.write("compat.class_of"))
+        elif full == "builtins.super" and not node.args and self.class_node is not None and self.is_compiled():
+            info = self.project.info(self.class_node, self.names)
+            if any(info in self.project.ancestry(each) for each in self.project.classes() if each is not info):
+                self.edits.insert(self.file.end(node) - 1, f"{self.class_node.name}, self")
 
     def _hoisted(self, node: ast.Call) -> bool:
         """Take `h.pop()` of a list out of an expression of a network: graph mode has it as a statement only."""
@@ -282,6 +294,11 @@ class Uses(Methods, Statements, Outputs):
             self._ranges(node.slice)
         if receiver.is_tensor or (receiver.name == "unknown" and self._takes_tensor(node)):
             self._arrays(node.slice)
+        if receiver.is_tensor and self._is_element(node):
+            self.edits.insert(self.file.start(node), self.write("compat.element("), leading=True)
+            self.edits.replace(self.file.end(node.value), self.file.start(node.slice), ", ")
+            self.edits.replace(self.file.end(node.slice), self.file.end(node), ")")
+            return
         if receiver == PACKED and self.file.of(node.slice) == "0":
             self._wrap(node.value, "compat.packed_data(", self.file.end(node))
             return
@@ -290,6 +307,17 @@ class Uses(Methods, Statements, Outputs):
         )
         if static and self._is_output(receiver):
             self._wrap(node.value, "compat.to_tuple(", self.file.end(node.value))
+
+    def _is_element(self, node: ast.Subscript) -> bool:
+        """Whether it may be one element of a tensor, by indices that are elements of others: `x[a[i], b[i]]`."""
+        index = node.slice
+        if not isinstance(node.ctx, ast.Load) or not isinstance(index, ast.Tuple) or len(index.elts) < 2:
+            return False
+        kinds = [self.inference.kind(each) for each in index.elts]
+        elements = (each for each, kind in zip(index.elts, kinds, strict=True) if kind.is_tensor)
+        taken = any(isinstance(each, ast.Subscript) and not isinstance(each.slice, ast.Slice) for each in elements)
+        plain = not any(isinstance(each, (ast.Slice, ast.List)) or _is_none(each) for each in index.elts)
+        return taken and plain and all(kind.is_tensor or kind.name in ("number", "unknown") for kind in kinds)
 
     def _takes_tensor(self, node: ast.Subscript) -> bool:
         """Whether a tensor is assigned to a part of something, which is a tensor then: `x[:, a:b] = y[:, a:b]`."""
@@ -339,6 +367,10 @@ class Uses(Methods, Statements, Outputs):
         self.edits.drop(start, end, mark)
         self.edits.insert(self.file.start(node), self.write("compat.part("), leading=True)
         self.edits.replace(start, end, f", {bounds[0]}, {bounds[1]})")
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and not isinstance(node.value, int)
 
 
 def _is_test(node: ast.expr) -> bool:

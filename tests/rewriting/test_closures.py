@@ -62,6 +62,9 @@ LISTED = {
             return t
         x = f(x) + y
     """,
+    "a comprehension of two loops": """
+        x = sum([x * i for i in range(2) for j in range(i)])
+    """,
     "a nonlocal variable": """
         k = 1
         def f(t):

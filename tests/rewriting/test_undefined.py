@@ -23,6 +23,9 @@ from converter.rewriting.undefined import undefined
         ("if a:\n    if b:\n        x = 1\n    b = x\n", {0: ["x"]}),
         ("for a in b:\n    if a:\n        x = 1\n    b = x\n", {0: ["x"]}),
         ("if a:\n    return b\nelse:\n    x = 1\nreturn x\n", {}),
+        ("for a in b:\n    x = 1\na = x\n", {0: ["x"]}),
+        ("for a in b:\n    x = 1\n    a = x\n", {}),
+        ("for a in b:\n    pass\nb = a\n", {}),
         ("if a:\n    x = [y for y in b]\n    a = x\n", {}),
     ],
 )

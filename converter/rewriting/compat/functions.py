@@ -433,3 +433,16 @@ class EmbeddingBag(nn.Cell):
         if self.mode == "max":
             raise NotImplementedError("EmbeddingBag with mode='max' and offsets was not converted")
         return total if self.mode == "sum" else total / ops.maximum(inside.sum(1, keepdims=True), Tensor(1.0))
+
+
+def element(tensor, *indices):
+    """`tensor[i, j]`; MindSpore has no gradient of it where tensors without axes are among the indices."""
+    single = True
+    for each in indices:
+        if isinstance(each, ms.Tensor) and each.ndim > 0:
+            single = False
+    if not single:
+        return tensor[indices]
+    for each in indices:
+        tensor = tensor[each]
+    return tensor

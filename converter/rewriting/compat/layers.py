@@ -58,7 +58,8 @@ class Conv1d(nn.Conv1d):
         self._sides = sides_of(padding, 1, kernel_size, dilation, padding_mode)
 
     def construct(self, x):
-        return super().construct(ops.pad(x, self._sides, mode=self.padding_mode) if self._sides else x)
+        # graph mode takes super() of a derived class for this one
+        return nn.Conv1d.construct(self, ops.pad(x, self._sides, mode=self.padding_mode) if self._sides else x)
 
 
 class Conv2d(nn.Conv2d):
@@ -78,7 +79,8 @@ class Conv2d(nn.Conv2d):
         self._sides = sides_of(padding, 2, kernel_size, dilation, padding_mode)
 
     def construct(self, x):
-        return super().construct(ops.pad(x, self._sides, mode=self.padding_mode) if self._sides else x)
+        # graph mode takes super() of a derived class for this one
+        return nn.Conv2d.construct(self, ops.pad(x, self._sides, mode=self.padding_mode) if self._sides else x)
 
     @property
     def groups(self):
@@ -101,7 +103,8 @@ class Conv3d(nn.Conv3d):
         self._sides = sides_of(padding, 3, kernel_size, dilation, padding_mode)
 
     def construct(self, x):
-        return super().construct(ops.pad(x, self._sides, mode=self.padding_mode) if self._sides else x)
+        # graph mode takes super() of a derived class for this one
+        return nn.Conv3d.construct(self, ops.pad(x, self._sides, mode=self.padding_mode) if self._sides else x)
 
 
 class BatchNorm1d(nn.BatchNorm1d):

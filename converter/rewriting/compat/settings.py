@@ -8,6 +8,29 @@ def pair_of(value):
     return (value, value) if isinstance(value, int) else tuple(value)
 
 
+def per_axis(value, rank):
+    """A setting of a convolution as PyTorch has it: a number for each axis."""
+    return (value,) * rank if isinstance(value, int) else tuple(value[-rank:])
+
+
+def padding_per_axis(value, rank):
+    """The padding of a convolution as PyTorch has it: MindSpore keeps both sides of each axis."""
+    return (value,) * rank if isinstance(value, int) else tuple(value[-2 * rank :: 2])
+
+
+def setting(layer, name):
+    """A setting of what may be a convolution, as PyTorch has it."""
+    value = getattr(layer, name)
+    per = padding_per_axis if name == "padding" else per_axis
+    if isinstance(layer, (nn.Conv1d, nn.Conv1dTranspose)):
+        return per(value, 1)
+    if isinstance(layer, (nn.Conv2d, nn.Conv2dTranspose)):
+        return per(value, 2)
+    if isinstance(layer, (nn.Conv3d, nn.Conv3dTranspose)):
+        return per(value, 3)
+    return value
+
+
 def set_convolution(layer, name, value):
     """Give a convolution over two axes another stride, padding or dilation."""
     if name == "padding":

@@ -19,6 +19,14 @@ CLASS_NAMES = {
 }
 
 
+def class_of(layer):
+    """The class of a layer, which a script compares: one of MindSpore's is that which has PyTorch's signature."""
+    own = type(layer)
+    if not own.__module__.startswith("mindspore."):
+        return own
+    return next((each for each in own.__subclasses__() if each.__module__ == __name__), own)
+
+
 def class_name(value):
     """`value.__class__.__name__`, of a layer the name of PyTorch's."""
     name = type(value).__name__
