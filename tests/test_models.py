@@ -15,6 +15,7 @@ from paths import MODELS
 
 import converter
 from converter.api import Result
+from converter.verification.comparisons import SENSITIVE
 
 REAL = sorted(path for path in MODELS.iterdir() if path.suffix in (".onnx", ".pb"))
 LIGHT = sorted((Path(onnx.__file__).parent / "backend" / "test" / "data" / "light").glob("light_*.onnx"))
@@ -80,6 +81,8 @@ def proved_in_float32(result: Result, path: Path) -> None:
     largest = np.abs(wanted).max()
     assert np.abs(got - wanted).max() <= 2e-3 * largest
     assert all((output.max_abs or 0.0) <= 2e-2 * largest for output in result.verification.outputs)
+    assert result.verdict == SENSITIVE
+    assert "in float32, source and script are" in result.verification.note
 
 
 def network_of(result: Result) -> Any:

@@ -14,6 +14,9 @@ Verdict = Literal["same", "differs", "not comparable"]
 SENSITIVE = "same within the source's own sensitivity"
 """The verdict where outputs differ no more than the source moves."""
 
+NEAR = 0.99
+"""Cosine similarity above which a difference may be one of rounding."""
+
 
 @dataclass(frozen=True)
 class Difference:

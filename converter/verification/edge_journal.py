@@ -49,6 +49,14 @@ class EdgeFinding:
         return f"edge {self.kind}: {'; '.join(parts)}"
 
 
+def as_sensitive(finding: EdgeFinding) -> EdgeFinding:
+    """The finding where the source is so sensitive that outputs differ on ordinary inputs, too: only a node tells."""
+    if finding.verdict != "differs" or finding.node is not None or "the script " in finding.note:
+        return finding
+    note = f"{finding.note}; so do outputs on ordinary inputs, within the source's own sensitivity"
+    return replace(finding, verdict="not comparable", modes=(), note=note)
+
+
 Place = Callable[[str, Sequence[int]], str]
 """A function of a mode and the script's lines in a traceback: where the script raised."""
 

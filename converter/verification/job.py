@@ -20,7 +20,7 @@ from converter.verification.by_sample import SampledAxis
 from converter.verification.edges import Role
 
 JOB, INPUTS, SOURCE, RESULTS, EXPECTED = "job.json", "inputs.npz", "source.onnx", "results.jsonl", "expected.pickle"
-RECORDED, TRANSLATED = "recorded.npz", "translated.onnx"
+RECORDED, TRANSLATED, MADE = "recorded.npz", "translated.onnx", "{}.pickle"
 EDGES = "edges.jsonl"
 """The files in a job's folder: the job, the inputs, the model of the source; the journal that its process writes, and
 the outputs of the source; outputs that came with the model, by name; the ONNX model that was translated, if that is
@@ -88,12 +88,14 @@ class Job:
         script: the script.
         checkpoint: its checkpoint; None when it has no parameters.
         random: the outputs that depend on a random operator.
+        ordered: the outputs that depend on an operator that puts values into an order.
         stubs: the number of nodes that are not converted; if there are any, only the nodes are compared.
-        upcast: whether source and script were converted from bfloat16 to float32.
+        upcast: whether source and script were converted from floats of 16 bits to float32.
         precision: `float16`, `bfloat16` or `int8` if a part of the network or of the source computes in it; else empty.
         nodes: how the nodes are compared, or why not; None while there is no plan.
         freed: the axes of the inputs that the source fixes and the script leaves free.
         roles: what the graph does with each input, by its name, if edge inputs are tried; else empty.
+        sensitive: whether outputs differ on the ordinary inputs, within the source's own sensitivity.
         kept: operators of other domains that normalisation does not rewrite.
         layers: the layers that are compared, each by itself, if the network does not fit into memory; else None.
     """
@@ -102,12 +104,14 @@ class Job:
     script: Path
     checkpoint: Path | None
     random: Sequence[str] = ()
+    ordered: Sequence[str] = ()
     stubs: int = 0
     upcast: bool = False
     precision: str = ""
     nodes: NodePlan | NoNodePlan | None = None
     freed: Sequence[SampledAxis] = ()
     roles: Mapping[str, Role] = field(default_factory=dict)
+    sensitive: bool = False
     kept: Sequence[str] = ()
     layers: Sequence[Layer] | None = None
 
@@ -151,8 +155,10 @@ def _plain(job: Job) -> dict[str, Any]:
         "script": str(job.script.absolute()),
         "checkpoint": str(job.checkpoint.absolute()) if job.checkpoint is not None else None,
         "random": list(job.random),
+        "ordered": list(job.ordered),
         "stubs": job.stubs,
         "upcast": job.upcast,
+        "sensitive": job.sensitive,
         "precision": job.precision,
         "freed": [asdict(axis) for axis in job.freed],
         "roles": {name: asdict(role) for name, role in job.roles.items()},
@@ -191,7 +197,7 @@ def _plan(probes: list[dict[str, Any]], weights: dict[str, dict[str, Any]], base
 
 
 def read_feeds(folder: Path, job: Job) -> dict[str, np.ndarray]:
-    """The inputs in the folder of a job, by name; bfloat16 as float32 if the job is upcast."""
+    """The inputs in the folder of a job, by name; floats of 16 bits as float32 if the job is upcast."""
     with np.load(folder / INPUTS, allow_pickle=True) as archive:
         return {name: _read(archive[f"input_{i}"], job.upcast) for i, name in enumerate(job.original.inputs)}
 
@@ -207,7 +213,7 @@ def read_recorded(folder: Path) -> dict[str, np.ndarray]:
 def _read(array: np.ndarray, upcast: bool) -> np.ndarray:
     """An array of an .npz file in its own element type: NumPy's files store bfloat16 as two raw bytes."""
     array = array.view(ml_dtypes.bfloat16) if array.dtype.str == "|V2" else array
-    return array.astype(np.float32) if upcast and array.dtype.name == "bfloat16" else array
+    return array.astype(np.float32) if upcast and array.dtype.name in ("bfloat16", "float16") else array
 
 
 def with_model(original: Original, folder: Path) -> Original:

@@ -13,8 +13,8 @@ import onnx_ir as ir
 from converter.frontends import frontend_in
 from converter.lowering import Translation
 from converter.script import Record
-from converter.verification.comparisons import NodeComparison, OutputComparison, Verdict
-from converter.verification.edge_journal import EdgeFinding, read_edges
+from converter.verification.comparisons import NEAR, NodeComparison, OutputComparison, Verdict
+from converter.verification.edge_journal import EdgeFinding, as_sensitive, read_edges
 from converter.verification.facts import outputs_are_same, read_facts
 from converter.verification.job import EDGES, EXPECTED, RESULTS, Job, NodePlan, NoNodePlan
 from converter.verification.locate import records_at
@@ -94,7 +94,8 @@ class Journal:
         probes = plan.probes if isinstance(plan, NodePlan) else ()
         facts = read_facts(self._folder / EDGES)
         suspect = frontend_in(self._job.original.frontend).suspect
-        return read_edges(facts, endings, lambda mode, lines: self._locate(mode, lines, ()), probes, suspect)
+        found = read_edges(facts, endings, lambda mode, lines: self._locate(mode, lines, ()), probes, suspect)
+        return tuple(map(as_sensitive, found)) if self._job.sensitive else found
 
     @property
     def untried_edges(self) -> tuple[str, ...]:
@@ -120,8 +121,35 @@ class Journal:
     def wants_passes(self) -> bool:
         """Whether outputs differ by more than the source moves, no node does, and the graph is off the source."""
         graph: list[bool] = next(iter(self._all("graph")), [])
-        unsettled = self.is_unexplained and self._within_sensitivity(self._outputs(())) is None
+        unsettled = self.is_unexplained and self._settled(self._outputs(())) is None
         return unsettled and not all(graph) and not self._rounds_coarsely()
+
+    @property
+    def wants_sensitivity(self) -> bool:
+        """Whether outputs differ, and neither a node does nor what the source's runtime computes inaccurately."""
+        return self.is_unexplained and self._settled(self._outputs(())) is None
+
+    @property
+    def wants_float32(self) -> bool:
+        """Whether outputs differ by more than the source moves, no node does, and 16 bits round them."""
+        return self.is_unexplained and self._rounds_coarsely() and self._settled(self._outputs(())) is None
+
+    @property
+    def largest_error(self) -> float:
+        """The largest absolute error of an output."""
+        return max((output.max_abs or 0.0 for output in self._outputs(())), default=0.0)
+
+    def _settled(self, outputs: Sequence[OutputComparison]) -> tuple[OutputComparison, ...] | None:
+        """The outputs, those that differ as the same, since the source is as sensitive or 16 bits round; else None."""
+        settled = self._all("float32") or any(self._all("like_nodes"))
+        return self._within_rounding(outputs) if settled else self._within_sensitivity(outputs)
+
+    def _within_rounding(self, outputs: Sequence[OutputComparison]) -> tuple[OutputComparison, ...] | None:
+        """As `_within_sensitivity`, where source and script are the same without what the source's runtime rounds."""
+        differing = [output for output in outputs if output.verdict == "differs"]
+        if any(output.max_abs is None or (output.cosine or 0.0) < NEAR for output in differing):
+            return None
+        return tuple(replace(output, verdict="same") for output in outputs)
 
     def _within_sensitivity(self, outputs: Sequence[OutputComparison]) -> tuple[OutputComparison, ...] | None:
         """The outputs, those that differ within the source's own sensitivity as the same; None if one differs more."""
@@ -151,7 +179,7 @@ class Journal:
         result = VerificationResult(outputs, feeds, nodes=nodes, stopped=not self.ending.by_itself, recorded=recorded)
         notes = self._obstacles()
         if not notes and result.verdict == "differs" and result.first_difference is None:
-            settled = self._within_sensitivity(outputs)
+            settled = self._settled(outputs)
             if settled is not None:
                 return replace(result, outputs=settled, sensitive=True, note=self._sensitivity_note(outputs))
             notes = [self._explanation(outputs)]
@@ -160,6 +188,18 @@ class Journal:
     def _sensitivity_note(self, outputs: Sequence[OutputComparison]) -> str:
         """Both figures: how far the script is off, and how far the source moves."""
         off = max((output.max_abs or 0.0 for output in outputs if output.verdict == "differs"), default=0.0)
+        for wide in self._all("float32"):
+            return (
+                "every node that can be compared is the same on identical inputs; the network computes in 16 bits, and "
+                f"what every layer rounds adds up to {off:.2e}: in float32, source and script are {wide:.2e} apart"
+            )
+        for fact in self._facts:
+            if fact.get("like_nodes"):
+                return (
+                    f"every node that can be compared is the same on identical inputs; the script is off by {off:.2e} "
+                    f"where the source's own runtime is inaccurate, at {', '.join(fact['inaccurate'][:3])}: with these "
+                    f"computed in 64 bits, it is off by {fact['off_nodes']:.2e}"
+                )
         moved = max(each["moved"] for each in self._all("moved")[0])
         return (
             "every node that can be compared is the same on identical inputs; the script is off by at most "

@@ -40,7 +40,7 @@ def _cached_files_not_counted() -> Iterator[None]:
 
 
 def load(script: Path, checkpoint: Path | None, upcast: bool = False) -> nn.Cell:
-    """Import a script, build `MindSporeModel` and load its checkpoint strictly, bfloat16 as float32 if `upcast`.
+    """Import a script, build `MindSporeModel` and load its checkpoint strictly, 16-bit floats as float32 if `upcast`.
 
     Graph mode compiles from the file on disk and looks the module up in `sys.modules`, so the module is added there.
 
@@ -66,7 +66,7 @@ def load(script: Path, checkpoint: Path | None, upcast: bool = False) -> nn.Cell
                 parameters |= ms.load_checkpoint(str(file), format=file.suffix.removeprefix("."))
         if upcast:
             for name, value in parameters.items():
-                if value.dtype == ms.bfloat16:
+                if value.dtype in (ms.bfloat16, ms.float16):
                     parameters[name] = ms.Parameter(value.astype(ms.float32), name=name)
         missing, extra = ms.load_param_into_net(net, parameters, strict_load=True)
         if missing or extra:

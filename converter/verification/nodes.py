@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
@@ -35,11 +35,14 @@ class Nodes:
         plan: what `Instrumented.write` returned.
         operators: the operators that ONNX does not have.
         graph_mode: compile each node by itself, instead of running it in PyNative mode.
+
+    `inaccurate` are the nodes that the source's runtime computed inaccurately in the last comparison.
     """
 
     def __init__(
         self, folder: Path, plan: NodePlan, operators: Iterable[FusedOperator], graph_mode: bool = False
     ) -> None:
+        self.inaccurate: Collection[str] = ()
         model = ir.load(folder / MODEL)
         map_external_data(model, plan.base_dir)
         self._probes = plan.probes
@@ -76,6 +79,7 @@ class Nodes:
 
         ms.set_context(mode=ms.GRAPH_MODE if self._graph_mode else ms.PYNATIVE_MODE)
         prober = Prober(self._probes, self._reference, note, edge)
+        self.inaccurate = prober.inaccurate
         probes = {BEFORE: prober.before, AFTER: prober.after, RUN_CELL: self._run_cell}
         namespace = {**vars(self._module), "self": self._net, **probes}
         namespace.update(zip(self._inputs, map(to_mindspore, feeds), strict=True))

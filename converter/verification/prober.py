@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from converter.verification.comparisons import Difference, NodeComparison, badness
+from converter.verification.comparisons import NEAR, Difference, NodeComparison, badness
 from converter.verification.cpu_kernels import fault_of
 from converter.verification.edge_judgement import judged, symptoms
 from converter.verification.evaluate import NoReference
@@ -20,8 +20,6 @@ from converter.verification.sensitivity import REORDERED, is_reordered
 
 ITERATIONS = 16
 """Number of iterations of a loop in which the nodes of its body are compared."""
-NEAR = 0.99
-"""Above this cosine similarity (or without one) onnxruntime may be inaccurate: compare again in float64."""
 
 Note = Callable[..., None]
 
@@ -36,11 +34,14 @@ RAISED = Raised()
 class Prober:
     """The probe: the script calls `before` and `after`.
 
+    `inaccurate` are the nodes that onnxruntime computes inaccurately, so that the result in 64 bits is handed on.
+
     On edge inputs (`edge`), what an operator leaves open is no difference, and what is special about a node's inputs is
     noted with its comparison.
     """
 
     def __init__(self, probes: Sequence[Probe], reference: Reference, note: Note, edge: bool = False) -> None:
+        self.inaccurate: dict[str, None] = {}
         self._edge = edge
         self._probes = probes
         self._reference = reference
@@ -95,16 +96,21 @@ class Prober:
             return list(made)
         results = []
         for (index, name), got in zip(probe.outputs, made, strict=True):
-            found = self._difference(number, got, wanted[index])
+            right = wanted[index]
+            found = self._difference(number, got, right)
             if found.verdict == "differs" and got is not RAISED:
                 if self._reference.is_unordered(probe.value) and is_reordered(_array(got, None), wanted[index]):
                     found = replace(found, verdict="same", note=REORDERED)
                 elif self._edge:
                     found = self._on_edge(probe, feeds, index, got, wanted[index])
                 elif found.cosine is None or found.cosine > NEAR:
-                    found = self._second_opinion(probe, feeds, index, got, wanted[index]) or found
+                    exact = self._second_opinion(probe, feeds, index, right)
+                    second = found if exact is None else difference(_array(got, None), exact)
+                    if exact is not None and second.verdict == "same":
+                        found, right = replace(second, note="compared in 64 bits"), exact
+                        self.inaccurate[probe.node] = None
             self._found(number, name, found, feeds)
-            results.append(_instead(got, wanted[index]))
+            results.append(_instead(got, right))
         return results
 
     def _feeds(self, probe: Probe, inputs: Sequence[Any]) -> dict[str, Any]:
@@ -112,18 +118,15 @@ class Prober:
             raise NoReference("an input of it could not be computed")
         return {name: _array(item, dtype) for (name, dtype), item in zip(probe.inputs, inputs, strict=True)}
 
-    def _second_opinion(
-        self, probe: Probe, feeds: Mapping[str, Any], index: int, got: Any, want: Any
-    ) -> Difference | None:
-        """The comparison with the reference in float64 if it is `same` (onnxruntime was inaccurate); else None."""
+    def _second_opinion(self, probe: Probe, feeds: Mapping[str, Any], index: int, want: Any) -> np.ndarray | None:
+        """The reference in float64, since onnxruntime may be inaccurate; None if nothing computes it."""
         if not isinstance(want, np.ndarray) or want.dtype.kind != "f":
             return None
         try:
             exact = self._reference.in_float64(probe.value, feeds)[index]
         except NoReference:
             return None
-        found = difference(_array(got, None), np.asarray(exact).astype(want.dtype))
-        return replace(found, note="compared in 64 bits") if found.verdict == "same" else None
+        return np.asarray(exact).astype(want.dtype)
 
     def _on_edge(self, probe: Probe, feeds: Mapping[str, Any], index: int, got: Any, want: Any) -> Difference:
         """The comparison on edge inputs: either evaluator may be right."""

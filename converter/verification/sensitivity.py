@@ -18,6 +18,8 @@ from converter.verification.metrics import TOLERANCE, TOLERANCES, difference
 
 REORDERED = "the same elements in another order"
 """The note of an output that has them."""
+ORDERING = frozenset({"NonMaxSuppression", "TopK", "Unique"})
+"""Operators that put values into an order: rounding decides that of near ties."""
 STEP = 1e-7
 """By how much of itself every element of an input moves; one of 16 bits by the precision of its type."""
 DRAWS = 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from converter.verification.journal import Journal
 from converter.verification.proof_kit import KIT, REFERENCE, ProofKit
 from converter.verification.reference import is_random, values_read_by
 from converter.verification.result import Edges, VerificationResult
+from converter.verification.sensitivity import ORDERING
 from converter.verification.supervise import (
     LIMIT,
     Clock,
@@ -175,15 +177,21 @@ class _Verification:
             journal = Journal(job, self._translation, self._folder, journal.ending, self._run("nodes", job))
         if journal.only_graph_mode_differs and total <= SAMPLE and isinstance(job.nodes, NodePlan):
             journal = Journal(job, self._translation, self._folder, journal.ending, self._run("graph", job))
-        if journal.is_unexplained:
+        if journal.wants_sensitivity:
             journal = Journal(job, self._translation, self._folder, journal.ending, self._run("sensitivity", job))
+        if journal.wants_float32 and not job.upcast:
+            journal = self._in_float32(job, feeds, journal)
         if journal.wants_passes and not (job.freed or job.upcast or self._translation.cast):
             job = replace(job, kept=sorted(self._rows.own))
             job.write(self._folder)
             onnx.save(self._source.model, self._folder / TRANSLATED)
             journal = Journal(job, self._translation, self._folder, journal.ending, self._run("passes", job))
         result = journal.result(feeds)
-        return self._with_edges(result, job, journal) if journal.same and self._edges else result
+        if result.sensitive:
+            job = replace(job, sensitive=True)
+            job.write(self._folder)
+            journal = Journal(job, self._translation, self._folder, journal.ending, self._ending)
+        return self._with_edges(result, job, journal) if self._edges and (journal.same or result.sensitive) else result
 
     def record(self, kit: ProofKit) -> None:
         """Write the reference of a proof kit, unless the script ends the process, or the folders cannot hold it."""
@@ -253,12 +261,13 @@ class _Verification:
             script=script,
             checkpoint=checkpoint,
             random=_random_outputs(self._source, self._graph.graph),
+            ordered=_ordered_outputs(self._source, self._graph.graph),
             precision=_lowest_precision(self._graph) or original.precision,
             stubs=self._stubs,
             freed=sampled_axes(freed_axes(self._graph), tuple(original.inputs), tuple(original.outputs)),
         )
         model = original.model
-        if model is not None and can_upcast(model):
+        if model is not None and has_bfloat16(model) and can_upcast(model):
             model = upcast(model, original.base_dir)
         elif self._translation.cast != "bfloat16":
             return job
@@ -272,6 +281,22 @@ class _Verification:
         script.write_text(upcast_script(job.script.read_text(encoding="utf-8")), encoding="utf-8")
         original = replace(job.original, model=model, model_file=None)
         return replace(job, original=original, script=script, upcast=True, precision="bfloat16")
+
+    def _in_float32(self, job: Job, feeds: dict[str, np.ndarray], journal: Journal) -> Journal:
+        """The journal, with how far source and script of 16 bits are apart in float32, if they are the same there."""
+        model = self._source.original.model
+        if model is None or not can_upcast(model):
+            return journal
+        wide = self._wide(job, upcast(model, self._source.original.base_dir))
+        wide = replace(wide, precision="", nodes=NoNodePlan("they were compared before"), roles={})
+        folder = wide.script.parent
+        wide.write(folder, feeds)
+        run(folder, "outputs", wide, self._count, self._clock, self._memory)
+        found = Journal(wide, self._translation, folder, Ending(""))
+        if found.same:
+            with (self._folder / RESULTS).open("a", encoding="utf-8") as results:
+                results.write(json.dumps({"float32": found.largest_error}) + "\n")
+        return Journal(job, self._translation, self._folder, journal.ending, self._ending)
 
     def _plan(self, step: int) -> NodePlan | NoNodePlan:
         """Write the script that compares every `step`th node."""
@@ -313,8 +338,17 @@ def _lowest_precision(graph: ir.Model) -> str:
 
 def _random_outputs(source: Source, graph: ir.Graph) -> tuple[str, ...]:
     """The outputs that depend on a random operator; the process finds out whether they vary for these inputs."""
+    return _outputs_behind(source, graph, is_random)
+
+
+def _ordered_outputs(source: Source, graph: ir.Graph) -> tuple[str, ...]:
+    """The outputs that depend on an operator that puts values into an order, near ties too."""
+    return _outputs_behind(source, graph, lambda node: any(each.op_type in ORDERING for each in all_nodes([node])))
+
+
+def _outputs_behind(source: Source, graph: ir.Graph, taints: Callable[[ir.Node], bool]) -> tuple[str, ...]:
     tainted: set[ir.Value] = set()
     for node in graph:
-        if is_random(node) or not tainted.isdisjoint(values_read_by(node)):
+        if taints(node) or not tainted.isdisjoint(values_read_by(node)):
             tainted.update(node.outputs)
     return tuple(end.name for end, value in zip(source.outputs, graph.outputs, strict=True) if value in tainted)

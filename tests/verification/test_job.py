@@ -40,14 +40,15 @@ PLAN = NodePlan(
     "job",
     [
         JOB,
-        replace(JOB, checkpoint=None, random=["z"], stubs=2),
+        replace(JOB, checkpoint=None, random=["z"], ordered=["z"], stubs=2, sensitive=True),
         replace(JOB, upcast=True, precision="bfloat16", nodes=PLAN),
     ],
     ids=["plain", "stubs", "plan"],
 )
 def test_a_job_is_read_as_it_was_written(tmp_path: Path, job: Job) -> None:
     job.write(tmp_path)
-    assert read_job(tmp_path) == replace(job, random=list(job.random), original=replace(ORIGINAL, model=None))
+    lists = {"random": list(job.random), "ordered": list(job.ordered)}
+    assert read_job(tmp_path) == replace(job, **lists, original=replace(ORIGINAL, model=None))
 
 
 def test_why_nodes_are_not_compared_is_nothing_for_the_process(tmp_path: Path) -> None:

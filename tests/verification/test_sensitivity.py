@@ -10,8 +10,11 @@ import pytest
 from onnx import parser
 
 import converter
-from converter.verification.comparisons import Difference
+from converter.frontends.source import Original
+from converter.verification.comparisons import SENSITIVE, Difference
+from converter.verification.job import Job
 from converter.verification.metrics import difference
+from converter.verification.process import _of_two_runs
 from converter.verification.sensitivity import REORDERED, Movement, excuse, is_reordered, movements
 
 
@@ -72,3 +75,28 @@ def test_a_source_that_amplifies_rounding(factor: float, verdict: str, tmp_path:
     assert all(node.verdict == "same" for node in result.verification.nodes)
     text = (tmp_path / "report_of_net.txt").read_text(encoding="utf-8")
     assert ("when its inputs move by one part in 10^7" in text) is verdict.startswith("same")
+
+
+@pytest.mark.parametrize("ordered", [("y",), ()])
+def test_only_what_an_operator_orders_is_reordered(ordered: tuple[str, ...]) -> None:
+    """A picture with noise has nearly the same elements in another order, too."""
+    job = Job(original=Original("", Path(), Path()), script=Path(), checkpoint=None, ordered=ordered)
+    want = np.linspace(0, 1, 100000, dtype=np.float32)
+    got = np.roll(want, 500)
+    assert (REORDERED in _of_two_runs(got, got, [want, want], job, "y").note) is bool(ordered)
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, SENSITIVE), (1.001, "differs")])
+def test_a_node_that_the_runtime_computes_inaccurately(factor: float, verdict: str, tmp_path: Path) -> None:
+    """onnxruntime's InstanceNormalization is 3e-3 off where the variance is small beside the mean."""
+    text = """<ir_version: 8, opset_import: ["" : 18]> net (float[1,1,64,64] x) => (float[1,1,64,64] y)
+        <float k = {0.001}, float m = {110}, float[1] s = {1}, float[1] b = {0}>
+        { d = Mul (x, k) e = Sub (d, m) n = InstanceNormalization (e, s, b) y = Neg (n) }"""
+    onnx.save(parser.parse_model(text), tmp_path / "net.onnx")
+    rows = tmp_path / "rows.py"
+    rows.write_text(f'from converter.rows import *\nROWS = {{"Neg": call("-{{0}} * {factor}")}}\n', encoding="utf-8")
+    result = converter.convert(tmp_path / "net.onnx", output=tmp_path, operator_map=rows, edges="report")
+    assert result.verdict == verdict
+    assert result.verification is not None
+    assert bool(result.verification.edges) is (verdict == SENSITIVE)
+    assert ("inaccurate, at n: with these computed in 64 bits" in result.verification.note) is (verdict == SENSITIVE)
