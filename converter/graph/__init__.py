@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.graph.annotations import OPSET, is_folded, refusal_of, varying_axes
+from converter.graph.annotations import OPSET, is_folded, is_literal, refusal_of, varying_axes
 from converter.graph.detached import STOP_DOMAIN, STOP_OPERATOR, mark_detached
 from converter.graph.edge_values import is_selected, may_be_empty, may_be_large, may_be_nan, may_hide_rows
 from converter.graph.element_type import change_element_type
@@ -13,6 +13,7 @@ from converter.graph.inferred_types import infer_proto
 from converter.graph.passes import notes_on, run_passes
 from converter.graph.provenance import merged_nodes_of, operator_of
 from converter.graph.queries import (
+    Sliced,
     attribute,
     axes_of,
     count_uses,
@@ -24,6 +25,7 @@ from converter.graph.queries import (
     numbers_of,
     rank_of,
     shape_of,
+    sliced,
 )
 from converter.graph.save import save_model
 from converter.graph.shape_inference import without_large_tensors
@@ -38,6 +40,7 @@ __all__ = [
     "STOP_OPERATOR",
     "CutPoint",
     "FreedAxis",
+    "Sliced",
     "SourceGraph",
     "SourceValue",
     "Trait",
@@ -56,6 +59,7 @@ __all__ = [
     "is_float",
     "is_folded",
     "is_internal",
+    "is_literal",
     "is_selected",
     "is_viewed_alike",
     "keeps_its_condition",
@@ -78,6 +82,7 @@ __all__ = [
     "run_passes",
     "save_model",
     "shape_of",
+    "sliced",
     "source_graph",
     "subgraphs",
     "varying_axes",

@@ -160,6 +160,11 @@ def _range(node: ir.Node, extents: _Extents) -> Dims | None:
     return limit if start == (0,) and delta == (1,) else None
 
 
+def _filled(node: ir.Node, extents: _Extents) -> Dims | None:
+    """The extents of a ConstantOfShape's result."""
+    return extents.items(node.inputs[0])
+
+
 def _concatenated(node: ir.Node, extents: _Extents) -> Dims | None:
     """The extents of a Concat's result, such as a cache of keys with the new positions."""
     parts = [extents.of(value) for value in node.inputs]
@@ -222,6 +227,7 @@ def _trip_count(loop: ir.Node, extents: _Extents) -> Dim:
 
 _SHAPE_RULES: dict[str, Callable[[ir.Node, _Extents], Dims | None]] = {
     "Concat": _concatenated,
+    "ConstantOfShape": _filled,
     "Expand": _expanded,
     "Range": _range,
     "Reshape": _reshaped,

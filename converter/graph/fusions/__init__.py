@@ -37,6 +37,7 @@ from converter.graph.fusions import (
     views,
     windows,
 )
+from converter.graph.fusions.extents import number_in
 from converter.graph.fusions.log import NoMatch
 from converter.graph.fusions.norms import mean, mean_square, over_root
 from converter.graph.fusions.pattern import Match, Pattern, constant, either, named, op, pattern_of, scalar
@@ -86,6 +87,7 @@ __all__ = [
     "mean_square",
     "named",
     "names_all",
+    "number_in",
     "op",
     "over_root",
     "pattern_of",

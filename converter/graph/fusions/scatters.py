@@ -29,14 +29,15 @@ def assign_all(node: ir.Node, names: UniqueNames) -> bool:
     data, indices, updates = node.inputs
     if data is None or indices is None or updates is None or attribute(node, "reduction") != "none":
         return False
-    if node.outputs[0].is_graph_output():
-        return False
-    shape = shape_of(data)
+    shape, written = shape_of(data), shape_of(updates)
     if not shape or None in shape or not _is_range(indices, shape[0]):
         return False
-    if shape_of(updates) != shape:
-        raise NoMatch(f"it writes {shape_of(updates)} into {shape}")
-    replace([node], [], {node.outputs[0]: updates}, at=node)
+    fixed = [pair for pair in zip(written or (), shape, strict=False) if all(isinstance(each, int) for each in pair)]
+    if written is None or len(written) != len(shape) or any(ours != theirs for ours, theirs in fixed):
+        raise NoMatch(f"it writes {written} into {shape}")
+    builder = Builder(node, names)
+    result = builder.Identity(updates) if node.outputs[0].is_graph_output() else updates
+    replace([node], builder.nodes, {node.outputs[0]: result}, at=node)
     return True
 
 

@@ -422,6 +422,26 @@ class Overlapping(nn.Module):
         return chunks, torch.as_strided(heads, (rows, 5, 4, size), (first, 3 * second, second, third))
 
 
+class Assigned(nn.Module):
+    """Assignments to slices of several axes."""
+
+    def __init__(self, branches: bool) -> None:
+        super().__init__()
+        self.branches = branches
+        self.layer = nn.Linear(8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.branches and x.sum() > 1e6:
+            x = x * 1
+        x = self.layer(x)
+        y = x.new_zeros((x.shape[0], 5, 4, 9))
+        y[:, :-1, :, 4:] = x[:, :, :, :5]
+        y[:, -1, :, 4:] = x[:, -1, :, :5]
+        y[:, 1:, :, :4] = x[:, :, :, 4:]
+        y[:, 0, 1:4, 1:4] = x[:, 0, :3, -3:]
+        return y
+
+
 class InMemory(nn.Module):
     """Elements by their places in memory, of a tensor that is turned around."""
 

@@ -283,6 +283,17 @@ def test_windows_by_strides(tmp_path, branches, batch):
     assert "transpose((2, 0, 1, 3))" not in script
 
 
+@pytest.mark.parametrize("branches", [False, True], ids=["current exporter", "older one"])
+@pytest.mark.parametrize("batch", [2, "N"])
+def test_assignments_to_slices(tmp_path, branches, batch):
+    options = {"output": tmp_path, "shape": [f"{batch},4,4,8"]}
+    assert converter.convert(nets.Assigned(branches), inputs=(torch.randn(2, 4, 4, 8),), **options).verdict == "same"
+    script = (tmp_path / "Assigned.py").read_text(encoding="utf-8")
+    assert "y = ops.Pad(((0, 0), (0, 1), (0, 0), (4, 0)))(x[..., :5])" in script
+    assert script.count("with_part(y, ") == 3
+    assert "scatter" not in script
+
+
 def test_elements_by_their_places_in_memory(tmp_path):
     assert converter.convert(nets.InMemory(), shape=["4,16"], output=tmp_path, edges="none").verdict == "same"
 

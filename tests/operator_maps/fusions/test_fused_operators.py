@@ -50,6 +50,7 @@ def recurrent(gates: int, states: int, *, bidirectional: bool = False, **attribu
 
 CASES: dict[str, list[Case]] = {
     "AdaptiveAvgPool": [Case((floats(2, 3, 5, 7),), {"output_size": [3, 4]})],
+    "AssignPart": [Case((floats(2, 5, 4), floats(2, 2, 3)), {"before": [0, 1, 1], "behind": [0, 2, 0]})],
     "BasicLSTMCell": [
         Case(
             (floats(2, 3), floats(2, 4), floats(2, 4), floats(7, 16), None, floats(16)),
