@@ -12,6 +12,7 @@ _CLASSES = {
     "Uniform": "(low, high, validate_args=None)",
     "MultivariateNormal": "(loc, covariance_matrix=None, precision_matrix=None, scale_tril=None, validate_args=None)",
     "Independent": "(base_distribution, reinterpreted_batch_ndims, validate_args=None)",
+    "MixtureSameFamily": "(mixture_distribution, component_distribution, validate_args=None)",
     "LogNormal": "(loc, scale, validate_args=None)",
     "Laplace": "(loc, scale, validate_args=None)",
     "Exponential": "(rate, validate_args=None)",
@@ -24,6 +25,7 @@ _CLASSES = {
 _MODULES = {
     **{name: name.lower() for name in _CLASSES},
     "MultivariateNormal": "multivariate_normal",
+    "MixtureSameFamily": "mixture_same_family",
     "LogNormal": "log_normal",
     "OneHotCategorical": "one_hot_categorical",
     "TransformedDistribution": "transformed_distribution",

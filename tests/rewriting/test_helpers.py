@@ -184,6 +184,26 @@ def test_distributions_are_those_of_pytorch(compat, name, independent):
         assert np.allclose(drawn.asnumpy().mean(0), theirs.mean.numpy(), atol=0.25)
 
 
+@pytest.mark.parametrize("event", [False, True])
+def test_mixtures_are_those_of_pytorch(compat, event):
+    """Two mixtures of two components, of numbers or of vectors of two numbers."""
+    weights, loc, scale = A, np.stack([A, -B]), np.stack([B, A])
+
+    def mixture(library, tensor):
+        if not event:
+            return library.MixtureSameFamily(library.Categorical(tensor(weights)), library.Normal(tensor(A), tensor(B)))
+        parts = library.Independent(library.Normal(tensor(loc), tensor(scale)), 1)
+        return library.MixtureSameFamily(library.Categorical(tensor(weights)), parts)
+
+    theirs, ours = mixture(torch.distributions, torch.tensor), mixture(compat, compat.Tensor)
+    value = A if event else A[0]
+    assert np.allclose(theirs.log_prob(torch.tensor(value)).numpy(), ours.log_prob(compat.Tensor(value)), atol=1e-4)
+    assert np.allclose(theirs.mean.numpy(), ours.mean.asnumpy(), atol=1e-5)
+    drawn = ours.sample((4000,))
+    assert drawn.shape == tuple(theirs.sample((4000,)).shape)
+    assert np.allclose(drawn.asnumpy().mean(0), theirs.mean.numpy(), atol=0.25)
+
+
 @pytest.mark.parametrize("name", ["LazyLinear", "LazyConv2d", "LazyBatchNorm2d"])
 def test_lazy_layers_become_what_they_stand_for(compat, name):
     options = {"LazyLinear": (3,), "LazyConv2d": (5, 3)}.get(name, ())

@@ -88,6 +88,40 @@ class Independent(Distribution):
         return self.whole(self.base_dist.entropy())
 
 
+class MixtureSameFamily(Distribution):
+    """torch.distributions.MixtureSameFamily: components along the last axis before those of an event."""
+
+    def __init__(self, mixture_distribution, component_distribution, validate_args=None):
+        self.mixture_distribution, self.component_distribution = mixture_distribution, component_distribution
+        self.event_rank = component_distribution.mean.ndim - mixture_distribution.probs.ndim
+
+    def weights(self):
+        """The weight of each component beside the values of an event."""
+        probs = self.mixture_distribution.probs
+        return probs.reshape(probs.shape + (1,) * self.event_rank)
+
+    @property
+    def mean(self):
+        return (self.weights() * self.component_distribution.mean).sum(-1 - self.event_rank)
+
+    @property
+    def variance(self):
+        parts, axis = self.component_distribution, -1 - self.event_rank
+        away = parts.mean - ops.expand_dims(self.mean, axis)
+        return (self.weights() * (parts.variance + away * away)).sum(axis)
+
+    def sample(self, sample_shape=()):
+        drawn = self.component_distribution.sample(sample_shape)
+        chosen = self.mixture_distribution.sample(sample_shape)
+        chosen = ops.one_hot(chosen, self.mixture_distribution.probs.shape[-1]).astype(drawn.dtype)
+        chosen = chosen.reshape(chosen.shape + (1,) * self.event_rank)
+        return ops.stop_gradient((chosen * drawn).sum(-1 - self.event_rank))
+
+    def log_prob(self, value):
+        each = self.component_distribution.log_prob(ops.expand_dims(value, -1 - self.event_rank))
+        return ops.logsumexp(each + ops.log_softmax(self.mixture_distribution.logits, -1), -1)
+
+
 class LogNormal(Normal):
     """torch.distributions.LogNormal."""
 
