@@ -18,6 +18,7 @@ from converter.rewriting.signature import NotStatic, UnsupportedCall
 from converter.rewriting.trees import nodes
 
 _SECOND = "MindSpore may lose gradients of second order through a reshape behind an activation: compare them."
+ANEW = ", with random numbers of its own."
 GRAD = "torch.autograd.grad"
 _ONES = frozenset({"torch.ones_like", "torch.ones"})
 _MOVES = frozenset({"to", "cuda", "cpu", "type_as", "float", "requires_grad_"})
@@ -71,7 +72,7 @@ class Outputs(Attributes):
         self.edits.drop(start, end, mark)
         self.edits.replace(start, end, self.write(f"compat.gradients({', '.join(arguments)})"))
         lines = ", ".join(str(each) for each in sorted(function.lines))
-        note = f"Line {lines} is computed again for this gradient." if lines else ""
+        note = f"Line {lines} is computed again for this gradient{ANEW}" if lines else ""
         if any(each.arg == "create_graph" and self.file.of(each.value) == "True" for each in node.keywords):
             note = f"{note} {_SECOND}".strip()
         self.record(node, GRAD, became="mindspore.grad", note=note)

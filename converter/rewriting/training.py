@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from converter.rewriting.inference import Inference
 from converter.rewriting.losses import Backward, Losses
 from converter.rewriting.names import Names
+from converter.rewriting.outputs import ANEW
 from converter.rewriting.state import Options
 
 _LATER = "The gradients are computed with the loss; here they are added."
@@ -116,9 +117,9 @@ class Training(Losses):
         note = ""
         if plan.again:
             lines = ", ".join(str(each.lineno) for each in plan.again)
-            note = f"Line {lines} is computed again for this gradient."
+            note = f"Line {lines} is computed again for this gradient{ANEW}"
         if plan.methods:
-            note = f"{plan.methods[0].name} is run again for this gradient."
+            note = f"{plan.methods[0].name} is run again for this gradient{ANEW}"
         self._record(plan, note)
 
     def _own_name(self, method: ast.FunctionDef) -> str:

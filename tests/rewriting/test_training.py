@@ -412,7 +412,7 @@ def test_a_gradient_of_an_earlier_computation_computes_it_again(tmp_path):
         "        two = net(made).mean()\n        return two\n" in made.text
     )
     assert [record.note for record in made.records if record.note.startswith("Line")] == [
-        "Line 5 is computed again for this gradient."
+        "Line 5 is computed again for this gradient, with random numbers of its own."
     ]
 
 
