@@ -13,6 +13,7 @@ from converter.rewriting.names import Function, Scope
 from converter.rewriting.project import MODULE
 from converter.rewriting.records import Record
 from converter.rewriting.state import PYTHON
+from converter.rewriting.tuple_attributes import tuple_attributes
 from converter.rewriting.undefined import undefined
 
 
@@ -31,6 +32,7 @@ class Definitions(Branches):
         if in_module and node.name not in PYTHON:
             self._names_self(node)
             self._closures(node)
+            self._hold_tuples(node)
         if in_module and node.name == "__getattr__":
             indent = " " * node.col_offset
             text = self.write(f"@compat.asked_once{self.file.newline}{indent}")
@@ -70,6 +72,21 @@ class Definitions(Branches):
             written = name.rpartition(".")[2]
             found = Record(start=start, end=start + width, name=name, written=written, converted=False, remedy=remedy)
             self.records.append(found)
+
+    def _hold_tuples(self, node: Function) -> None:
+        """Hold in a variable what graph mode cannot read from an attribute again."""
+        file = self.file
+        taken = {*self.carried.reads, *self.carried.assigned}
+        for name, (places, last) in tuple_attributes(
+            node, lambda each: self.inference.kind(each).name == "items"
+        ).items():
+            if taken & set(places) or last in taken or name in RESERVED:
+                continue
+            variable = self.free_name(node, name)
+            self.carried.reads.update((each, variable) for each in places)
+            line, _ = file.line_span(file.line_of(file.start(last)))
+            indent = file.text[line : file.start(last)].decode()
+            self.edits.insert(file.end(last), f"{file.newline}{indent}self.{name} = {variable}")
 
     def _define(self, node: Function) -> None:
         """Set to None what only one branch assigns though it is read later."""

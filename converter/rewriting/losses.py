@@ -71,7 +71,6 @@ class Losses(Outputs):
     def __init__(self, names: Names, inference: Inference, options: Options) -> None:
         super().__init__(names, inference, options)
         self.later: dict[ast.stmt, str] = {}
-        self._taken: dict[ast.AST, set[str]] = {}
         self._leaves_of: dict[ast.AST, set[str]] = {}
 
     def plans(self, statements: Sequence[ast.stmt]) -> Iterator[Backward]:
@@ -377,17 +376,6 @@ class Losses(Outputs):
         return kind.name == "instance" and all(
             each.startswith("torch.nn.") and each.endswith("Loss") for each in kind.of
         )
-
-    def free_name(self, around: ast.AST, base: str = "forward") -> str:
-        """A name for the function that nothing in the scope around it has."""
-        if around not in self._taken:
-            names = {each.id for each in nodes(around) if isinstance(each, ast.Name)}
-            self._taken[around] = names | {each.name for each in getattr(around, "body", ()) if isinstance(each, NAMED)}
-        number = 1
-        while (name := base if number == 1 else f"{base}_{number}") in self._taken[around]:
-            number += 1
-        self._taken[around].add(name)
-        return name
 
 
 def _is_scaled(call: ast.Call) -> bool:

@@ -15,6 +15,7 @@ from converter.rewriting.names import Function, Names, Scope, chain
 from converter.rewriting.project import MODULE
 from converter.rewriting.records import Record
 from converter.rewriting.trees import PARTS, nodes
+from converter.rewriting.variables import NAMED
 
 PYTHON = frozenset({"__init__", "__repr__", "_init_weights", "init_weights", "reset_parameters", "extra_repr"})
 """Methods of a module that graph mode never runs."""
@@ -94,6 +95,7 @@ class State:
         self.carried = Carried()
         self._attribute_leaves: dict[ast.ClassDef, set[str]] = {}
         self._made_names: set[str] = set()
+        self._taken: dict[ast.AST, set[str]] = {}
         self.removed: set[ast.stmt] = set()
 
     # Names of the file's own
@@ -126,6 +128,18 @@ class State:
         for helper in re.findall(r"(?<![\w.])compat\.(\w+)", text):
             self.needs.helpers.add(helper)
         return _ALIAS.sub(own, text)
+
+    def free_name(self, around: ast.AST, base: str = "forward") -> str:
+        """A name that nothing in the scope around has."""
+        if around not in self._taken:
+            names = {each.id for each in nodes(around) if isinstance(each, ast.Name)}
+            names |= {each.arg for each in nodes(around) if isinstance(each, ast.arg)}
+            self._taken[around] = names | {each.name for each in getattr(around, "body", ()) if isinstance(each, NAMED)}
+        number = 1
+        while (name := base if number == 1 else f"{base}_{number}") in self._taken[around]:
+            number += 1
+        self._taken[around].add(name)
+        return name
 
     # The way through the tree
 
