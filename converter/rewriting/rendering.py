@@ -249,7 +249,9 @@ class Rendering:
         def edit() -> None:
             start, end = argument.start, argument.end
             if later:
-                end = source[number + 1].start
+                following = source[number + 1].start
+                comment = self.file.text.find(b"#", end, following)  # it stays where the argument was
+                end = comment if comment >= 0 else following
             elif number > 0 or self.layout.arguments[0] is not argument:
                 index = self.layout.arguments.index(argument)
                 start = self.layout.arguments[index - 1].end

@@ -380,6 +380,12 @@ def test_an_expression(tmp_path, before, after):
     assert text.partition("return ")[2].strip() == after
 
 
+def test_a_comment_behind_an_argument_that_goes(tmp_path):
+    call = "nn.Conv2d(\n    3,\n    4,\n    3,\n    padding=(0, 0),  # by hand\n    bias=False,\n)\n"
+    text = converted(tmp_path, f"from torch import nn\nc = {call}").text
+    assert "    padding=0,\n    # by hand\n    has_bias=False,\n)\n" in text
+
+
 def test_a_weight_that_two_layers_share(tmp_path):
     """Where the class of the layer is not known, its weight may have another name in MindSpore."""
     text = converted(
