@@ -58,7 +58,8 @@ class Applying(Values):
                 return
             parsed = template(f"compat.{name}({{self}}, ...)" if receiver is not None else f"compat.{name}(...)")
             bound = Arguments(row.signature)
-        if receiver is not None and not parsed.method:
+        own = full == f"{MODULE}.reset_parameters"  # its helper does call the method of the class
+        if receiver is not None and not parsed.method and not own:
             self._without_super(receiver)
         Rendering(plain, self.file, self.edits, mark, bound, receiver, self.write).apply(parsed)
         self.record(node, full, became=self._became(parsed, full), note=note or row.note)

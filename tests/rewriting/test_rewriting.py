@@ -386,6 +386,12 @@ def test_a_comment_behind_an_argument_that_goes(tmp_path):
     assert "    padding=0,\n    # by hand\n    has_bias=False,\n)\n" in text
 
 
+def test_reset_parameters_of_super_is_that_of_super(tmp_path):
+    method = "    def reset_parameters(self):\n        super().reset_parameters()\n"
+    text = converted(tmp_path, f"from torch import nn\nclass Layer(nn.Linear):\n{method}").text
+    assert "compat.reset_parameters(super())" in text
+
+
 def test_a_weight_that_two_layers_share(tmp_path):
     """Where the class of the layer is not known, its weight may have another name in MindSpore."""
     text = converted(
