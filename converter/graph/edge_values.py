@@ -99,16 +99,46 @@ def is_selected(value: ir.Value) -> bool:
 def may_hide_rows(scores: ir.Value, axis: int = -1) -> bool:
     """Whether all scores along an axis may be minus infinity: a mask that is added, or that selects, may be.
 
-    A constant mask is only if it hides a whole row by itself. Two masks of the least finite number are if inputs decide
-    what both of them hide.
+    A constant mask is only if it hides a whole row by itself, and one that is computed from extents alone is not: each
+    position sees itself. Two masks of the least finite number are if inputs decide what both of them hide.
     """
 
     def operands(value: ir.Value) -> list[ir.Value]:
         node = value.producer()
-        return [] if node is None or value.const_value is not None else _operands(node, is_float)
+        if node is None or value.const_value is not None or _masks_positions(node):
+            return []
+        return _operands(node, is_float)
 
     found = list(reached([scores], operands, _FARTHEST))
     return any(_hides_row(value, axis) for value in found) or sum(map(_adds_least_number, found)) > 1
+
+
+def _masks_positions(node: ir.Node) -> bool:
+    """Whether a node makes an added mask of numbers, by a condition of positions: of extents and single numbers."""
+    condition, *numbers = node.inputs if node.op_type == "Where" else (None,)
+    if condition is None or any(
+        each is None or each.const_value is None or each.const_value.size != 1 for each in numbers
+    ):
+        return False
+    found = list(reached([condition], _read, _FARTHEST))
+    return len(found) < _FARTHEST and not any(map(_is_content, found))
+
+
+def _is_content(value: ir.Value) -> bool:
+    """Whether a value is an input, or a constant of more than one element."""
+    return value.producer() is None and not _is_one_number(value)
+
+
+def _is_one_number(value: ir.Value | None) -> bool:
+    return value is not None and value.const_value is not None and value.const_value.size == 1
+
+
+def _read(value: ir.Value) -> list[ir.Value]:
+    """The values that a value is computed from; of what is read for its shape only, none."""
+    node = value.producer()
+    if node is None or value.const_value is not None or node.op_type in ("Shape", "Size"):
+        return []
+    return [each for each in node.inputs if each is not None]
 
 
 def _adds_least_number(value: ir.Value) -> bool:

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from converter.rows import Arg, Expression, Node, Operand, expr
 from converter.shapes import dims_of
+from operator_maps.lib.masked_softmax import masked_softmax
 
 if TYPE_CHECKING:
     import mindspore as ms
@@ -154,7 +155,7 @@ def _masked(
 
 def _softmax(node: Node, scores: Arg, precision: int | None, guarded: bool) -> Arg:
     wide = scores if precision is None else expr("{0}.astype({1})", scores, node.mindspore_dtype(precision))
-    weights = expr("{0}({1})", softmax_of_allowed, wide) if guarded else expr("ops.softmax({0}, -1)", wide)
+    weights = expr("{0}({1})", masked_softmax, wide) if guarded else expr("ops.softmax({0}, -1)", wide)
     return node.let("weights", weights if precision is None else expr("{0}.astype({1})", weights, node.dtype()))
 
 
@@ -193,13 +194,6 @@ def pad_mask(mask, scores):
         return mask
     excluded = ops.zeros((*mask.shape[:-1], missing), dtype=mask.dtype)
     return ops.cat((mask, excluded if mask.dtype == ms.bool_ else excluded - float("inf")), -1)
-
-
-def softmax_of_allowed(scores):
-    """Softmax over the last axis; zeros where no score counts."""
-    counts = ops.amax(scores, -1, True) > float("-inf")
-    zeros = ops.zeros_like(scores)
-    return ops.where(counts, ops.softmax(ops.where(counts, scores, zeros), -1), zeros)
 
 
 def rotary_embedding(

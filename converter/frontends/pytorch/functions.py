@@ -155,27 +155,34 @@ def _windows_of(x: torch.Tensor, size: Any, stride: Any) -> tuple[int, Any, int,
 
 
 def _attention(known: Callable[..., Any], *args: Any, **options: Any) -> torch.Tensor:
-    """`scaled_dot_product_attention` with more axes before the heads, such as windows, or with a dropout.
+    """`scaled_dot_product_attention` with a mask, with more axes before the heads, such as windows, or with a dropout.
 
-    Its ONNX function takes neither.
+    Its ONNX function takes neither such axes nor a dropout, and attends to everything where a mask hides a whole row;
+    PyTorch attends to nothing there.
     """
     given = dict(zip(_OF_ATTENTION, args, strict=False)) | options
     query, key, value = (given[name] for name in _OF_ATTENTION[:3])
-    dropout, causal, grouped = (given.get(name) for name in ("dropout_p", "is_causal", "enable_gqa"))
-    if not dropout and (query.dim() < 5 or causal or grouped):
+    mask, dropout, causal, grouped = (given.get(name) for name in _OF_ATTENTION[3:])
+    if mask is None and not dropout and (query.dim() < 5 or causal or grouped):
         return known(*args, **options)  # type: ignore[no-any-return]
     if grouped:
         key, value = (each.repeat_interleave(query.shape[-3] // each.shape[-3], -3) for each in (key, value))
-    mask, scale = given.get("attn_mask"), given.get("scale")
-    if causal:
-        mask = torch.full((query.shape[-2], key.shape[-2]), float("-inf"), dtype=query.dtype).triu(1)
+    scale = given.get("scale")
     scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
-    if mask is not None:
-        scores = scores + (torch.where(mask, 0.0, torch.finfo(query.dtype).min) if mask.dtype == torch.bool else mask)
-    return torch.nn.functional.dropout(scores.softmax(-1), dropout or 0.0) @ value
+    if causal:
+        scores = scores + torch.full((query.shape[-2], key.shape[-2]), float("-inf"), dtype=query.dtype).triu(1)
+    weights = scores.softmax(-1) if mask is None else _masked_softmax(scores, mask)
+    return torch.nn.functional.dropout(weights, dropout or 0.0) @ value
 
 
-_OF_ATTENTION = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
+def _masked_softmax(scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Softmax along the last axis, with zeros where a mask, of booleans or added, hides a whole row."""
+    scores = scores + (torch.where(mask, 0.0, float("-inf")) if mask.dtype == torch.bool else mask)
+    hidden = scores.amax(-1, keepdim=True) == float("-inf")
+    return torch.where(hidden, 0.0, torch.where(hidden, 0.0, scores).softmax(-1))
+
+
+_OF_ATTENTION = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "enable_gqa")
 """The parameters of `scaled_dot_product_attention` that may be given by position."""
 
 

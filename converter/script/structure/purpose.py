@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from converter.script.expressions import Arg, Binary, Call, Comprehension, Conditional, parts_of, walk
 from converter.script.program import Argument, Cell, Member, class_of
 from converter.script.statements import Assign, For, Statement, Variable, defined_by, visit
-from converter.script.structure.roles import called, viewed
+from converter.script.structure.roles import SOFTMAX, called, viewed
 
 ACTIVATIONS = {
     "elu": "ELU",
@@ -38,7 +38,6 @@ CONVOLUTIONS = frozenset({"conv1d", "conv2d", "conv3d", "conv1dtranspose", "conv
 RECURRENT = {"lstm": "LSTM", "gru": "GRU", "rnn": "recurrent layer"}
 _PROJECTIONS = CONVOLUTIONS | {"linear", "dense", "sequentialcell"}
 """Layers that make the queries, keys and values of attention."""
-SOFTMAX = ("softmax", "softmax_or_nan")
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 

@@ -38,6 +38,8 @@ VIEWS = frozenset(_VIEWS.split())
 """What leaves a value what it is: another shape, order of axes or type."""
 _DROPPED = frozenset({"dropout", "identity"})
 _PRODUCTS = frozenset({"matmul", "bmm", "batch_mat_mul"})
+SOFTMAX = ("masked_softmax", "softmax", "softmax_or_nan")
+"""What scripts call for a softmax."""
 _COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!=", "&", "|"})
 _COMPARED = {"<": "is_less", "<=": "is_less", ">": "is_greater", ">=": "is_greater", "==": "is_equal", "!=": "differs"}
 """Comparison → what its result is called beside another mask."""
@@ -237,7 +239,7 @@ class Roles:
 
     def _attention(self, call: Call) -> None:
         """Name the operands of the product that a softmax is computed from: query, key, and what is added to it."""
-        if called(call) not in ("softmax", "softmax_or_nan") or not call.args:
+        if called(call) not in SOFTMAX or not call.args:
             return
         path: list[Variable] = []
         product = self._product(call.args[0], path, set())
@@ -287,7 +289,7 @@ class Roles:
         if called(call) not in _PRODUCTS or len(call.args) < 2:
             return
         weights = list(self._followed(call.args[0]))
-        if called(weights[-1]) not in ("softmax", "softmax_or_nan"):
+        if called(weights[-1]) not in SOFTMAX:
             return
         for each in weights:
             self._note(each, "weights")

@@ -123,7 +123,7 @@ def name_values_by_role(cell: Cell, known: Known) -> None:
     What its own inputs may be called is added to `known`.
     """
     roles = Roles(cell, known)
-    known |= {value: roles.others[value] for value in cell.inputs if roles.others[value]}
+    known |= {value: names for value in cell.inputs if (names := [*roles.names[value], *roles.others[value]])}
     _Namer(cell).name({value: names for value, names in roles.names.items() if is_operator_name(value.hint)})
 
 

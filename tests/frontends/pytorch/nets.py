@@ -336,6 +336,23 @@ class Windows(nn.Module):
         return x
 
 
+class Masked(nn.Module):
+    """Attention whose caller hides keys: by a mask of truths, then by one that is added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(8, 24) for _ in range(2)])
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        shown = mask[:, None, None] > 0
+        added = torch.where(shown, 0.0, float("-inf")).expand(-1, -1, x.shape[1], -1)
+        for layer, hidden in zip(self.layers, (shown, added), strict=True):
+            heads = layer(x).view(x.shape[0], -1, 3, 2, 4).permute(2, 0, 3, 1, 4)
+            attended = nn.functional.scaled_dot_product_attention(*heads, attn_mask=hidden)
+            x = x + attended.transpose(1, 2).reshape(x.shape)
+        return x
+
+
 class Step(nn.Module):
     """Two layers and a residual."""
 

@@ -298,6 +298,16 @@ def test_elements_by_their_places_in_memory(tmp_path):
     assert converter.convert(nets.InMemory(), shape=["4,16"], output=tmp_path, edges="none").verdict == "same"
 
 
+def test_attention_to_nothing(tmp_path):
+    """A mask that hides all keys of a sample leaves zeros, as in PyTorch; its own exporter makes an average."""
+    torch.manual_seed(0)
+    net, inputs = nets.Masked(), (torch.randn(2, 5, 8), torch.tensor([[1, 1, 0, 1, 0], [0, 0, 0, 0, 0]]))
+    result = converter.convert(net, inputs, output=tmp_path)
+    assert (result.verdict, result.notes) == ("same", ())
+    script = run_script(tmp_path, "Masked", tmp_path / "Masked.ckpt", *(each.numpy() for each in inputs))
+    np.testing.assert_allclose(script[0], net(*inputs).detach().numpy(), atol=1e-5)
+
+
 def test_classes_are_those_of_modules_also_with_the_older_exporter(tmp_path):
     result = converter.convert(nets.Blocks(), shape=["N,6"], output=tmp_path)
     assert result.verdict == "same"

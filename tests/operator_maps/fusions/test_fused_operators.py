@@ -73,6 +73,7 @@ CASES: dict[str, list[Case]] = {
             constants=(3, 4, 5, 6),
         )
     ],
+    "MaskedSoftmax": [Case((np.where([[[True]], [[False]]], floats(2, 3, 4), np.float32(-np.inf)),))],
     "NonZeroRows": [Case((floats(2, 3) > 0,))],
     "NotEqual": [Case((floats(2, 3), floats(2, 3)))],
     "PixelUnshuffle": [Case((floats(2, 3, 4, 6),), {"factor": 2})],
