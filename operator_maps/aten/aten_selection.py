@@ -1,4 +1,4 @@
-"""Order statistics, distances and products of PyTorch for which its exporter has no ONNX function.
+"""Order statistics, distances, products and complex numbers of PyTorch for which its exporter has no ONNX function.
 
 Source: https://pytorch.org/docs/stable/torch.html
 """
@@ -102,6 +102,11 @@ def polygamma(node: Node, x: Operand, *, n: int) -> Arg:
     return expr("ops.polygamma(ms.Tensor({0}), {1})", n, x)
 
 
+def unsqueeze(node: Node, x: Operand, *, dim: int) -> Arg:
+    """torch.unsqueeze of complex numbers: `ops.unsqueeze(x, 2)`; their two parts stay the last axis."""
+    return expr("ops.unsqueeze({0}, {1})", x, dim if dim >= 0 else dim - 1)
+
+
 ROWS = {
     "aten._cdist_forward": distances,
     "aten.adaptive_max_pool2d": adaptive_max_pool,
@@ -113,6 +118,7 @@ ROWS = {
     "aten.polygamma": polygamma,
     "aten.rrelu_with_noise_functional": random_relu,
     "aten.searchsorted": search_sorted,
+    "aten.unsqueeze": unsqueeze,
     "prims.bessel_i0": call("ops.bessel_i0({0})"),
     "prims.bessel_i0e": call("ops.bessel_i0e({0})"),
     "prims.bessel_i1": call("ops.bessel_i1({0})"),

@@ -336,6 +336,17 @@ class Windows(nn.Module):
         return x
 
 
+class Turned(nn.Module):
+    """Rotary position embeddings by complex numbers, to which an axis for the heads is added from either end."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        angles = torch.outer(torch.arange(x.shape[1]), 10.0 ** -torch.arange(4))
+        turns = torch.polar(torch.ones_like(angles), angles)
+        pairs = torch.view_as_complex(x.view(*x.shape[:3], 4, 2))
+        turned = pairs * turns[None, :, None] + pairs * turns.unsqueeze(-2)
+        return torch.view_as_real(turned).flatten(3)
+
+
 class Masked(nn.Module):
     """Attention whose caller hides keys: by a mask of truths, then by one that is added."""
 

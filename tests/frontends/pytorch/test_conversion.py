@@ -298,6 +298,11 @@ def test_elements_by_their_places_in_memory(tmp_path):
     assert converter.convert(nets.InMemory(), shape=["4,16"], output=tmp_path, edges="none").verdict == "same"
 
 
+def test_complex_numbers(tmp_path):
+    result = converter.convert(nets.Turned(), shape=["N,5,2,8"], output=tmp_path, edges="none")
+    assert (result.verdict, result.unconverted) == ("same", ())
+
+
 def test_attention_to_nothing(tmp_path):
     """A mask that hides all keys of a sample leaves zeros, as in PyTorch; its own exporter makes an average."""
     torch.manual_seed(0)

@@ -29,6 +29,7 @@ CASES: list[tuple[Any, tuple[np.ndarray, ...], dict[str, Any], int]] = [
     (ATEN.searchsorted.Tensor, (BOUNDS, X), {}, 1),
     (ATEN.searchsorted.Tensor, (BOUNDS, np.append(X, BOUNDS)), {"right": 1}, 1),
     (ATEN.adaptive_max_pool2d.default, (X[None],), {"output_size": [2, 3]}, 1),
+    (ATEN.unsqueeze.default, (X,), {"dim": 1}, 1),
     (PRIMS.prod.default, (X,), {"dims": [1]}, 1),
     (PRIMS.lgamma.default, (abs(X) + 0.5,), {}, 1),
     (PRIMS.digamma.default, (abs(X) + 0.5,), {}, 1),
