@@ -26,7 +26,7 @@ REFUSALS = {
     ),
     "an operator without a definition": (
         7,
-        "(float[3] x) => (float[3] y) { [it] y = GivenTensorFill <shape = [3]> (x) }",
+        "(float[3] x) => (float[3] y) { [it] y = GRUUnit <drop_states = 1> (x) }",
         f"ONNX {OPSET} has no such operator",
     ),
     "a broadcast of unknown rank": (
