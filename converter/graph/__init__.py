@@ -7,7 +7,7 @@ from converter.graph.detached import STOP_DOMAIN, STOP_OPERATOR, mark_detached
 from converter.graph.edge_values import is_selected, may_be_empty, may_be_large, may_be_nan, may_hide_rows
 from converter.graph.element_type import change_element_type
 from converter.graph.ends import CutPoint, cut_points
-from converter.graph.external_data import map_external_data
+from converter.graph.external_data import SMALL_TENSOR, map_external_data
 from converter.graph.free_axes import FreedAxis, free_axes, freed_axes
 from converter.graph.inferred_types import infer_proto
 from converter.graph.passes import notes_on, run_passes
@@ -36,6 +36,7 @@ from converter.graph.walk import all_graphs, all_nodes, proto_nodes, proto_subgr
 
 __all__ = [
     "OPSET",
+    "SMALL_TENSOR",
     "STOP_DOMAIN",
     "STOP_OPERATOR",
     "CutPoint",

@@ -116,9 +116,7 @@ def may_hide_rows(scores: ir.Value, axis: int = -1) -> bool:
 def _masks_positions(node: ir.Node) -> bool:
     """Whether a node makes an added mask of numbers, by a condition of positions: of extents and single numbers."""
     condition, *numbers = node.inputs if node.op_type == "Where" else (None,)
-    if condition is None or any(
-        each is None or each.const_value is None or each.const_value.size != 1 for each in numbers
-    ):
+    if condition is None or not all(map(_is_one_number, numbers)):
         return False
     found = list(reached([condition], _read, _FARTHEST))
     return len(found) < _FARTHEST and not any(map(_is_content, found))

@@ -33,7 +33,7 @@ class Mapped(ir.ExternalTensor):
             return file.read(self.nbytes)
 
 
-_SMALL = 1024
+SMALL_TENSOR = 1024
 """Bytes of a tensor that is read at once: shapes and axes among them decide the shapes of values."""
 
 
@@ -64,7 +64,7 @@ def _mapped(tensor: ir.ExternalTensor, base_dir: Path) -> ir.TensorProtocol:
         metadata_props=dict(tensor.metadata_props),
         base_dir=base_dir,
     )
-    if mapped.nbytes > _SMALL:
+    if mapped.nbytes > SMALL_TENSOR:
         return mapped
     values = np.array(mapped.numpy())
     return ir.Tensor(values, mapped.dtype, name=mapped.name, metadata_props=dict(mapped.metadata_props))

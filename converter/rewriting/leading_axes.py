@@ -18,8 +18,9 @@ def may_lead_with_one(value: ast.expr, around: ast.AST, tree: ast.AST) -> bool:
     """
     statements = [each for each in parts(around) if isinstance(each, (ast.Assign, ast.AugAssign, ast.For))]
     parameters = {each.arg for each in nodes(around) if isinstance(each, ast.arg)} - {"self"}
-    made = [each for each in nodes(tree) if isinstance(each, ast.Assign)] if parameters else []
-    statements += [each for each in made if each not in statements and parameters & set(_targets(each))]
+    known = set(statements)
+    made = (each for each in nodes(tree) if isinstance(each, ast.Assign) and each not in known) if parameters else ()
+    statements += [each for each in made if parameters & set(_targets(each))]
     found, rest = {value}, [value]
     while rest:
         node = rest.pop()

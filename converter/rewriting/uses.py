@@ -316,7 +316,7 @@ class Uses(Methods, Statements, Outputs):
         kinds = [self.inference.kind(each) for each in index.elts]
         elements = (each for each, kind in zip(index.elts, kinds, strict=True) if kind.is_tensor)
         taken = any(isinstance(each, ast.Subscript) and not isinstance(each.slice, ast.Slice) for each in elements)
-        plain = not any(isinstance(each, (ast.Slice, ast.List)) or _is_none(each) for each in index.elts)
+        plain = not any(isinstance(each, (ast.Slice, ast.List)) or _is_no_place(each) for each in index.elts)
         return taken and plain and all(kind.is_tensor or kind.name in ("number", "unknown") for kind in kinds)
 
     def _takes_tensor(self, node: ast.Subscript) -> bool:
@@ -369,7 +369,8 @@ class Uses(Methods, Statements, Outputs):
         self.edits.replace(start, end, f", {bounds[0]}, {bounds[1]})")
 
 
-def _is_none(node: ast.expr) -> bool:
+def _is_no_place(node: ast.expr) -> bool:
+    """Whether an index is None or an ellipsis."""
     return isinstance(node, ast.Constant) and not isinstance(node.value, int)
 
 

@@ -16,6 +16,12 @@ def read_facts(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines[:-1]]
 
 
+def add_fact(file: Path, **fact: Any) -> None:
+    """Add a fact to a file that no process writes any more."""
+    with file.open("a", encoding="utf-8") as facts:
+        facts.write(json.dumps(fact) + "\n")
+
+
 def outputs_are_same(facts: Sequence[dict[str, Any]]) -> bool:
     """Whether an output was compared, and none differs."""
     verdicts = {fact["compared"]["verdict"] for fact in facts if "compared" in fact}

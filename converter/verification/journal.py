@@ -121,18 +121,17 @@ class Journal:
     def wants_passes(self) -> bool:
         """Whether outputs differ by more than the source moves, no node does, and the graph is off the source."""
         graph: list[bool] = next(iter(self._all("graph")), [])
-        unsettled = self.is_unexplained and self._settled(self._outputs(())) is None
-        return unsettled and not all(graph) and not self._rounds_coarsely()
+        return self.is_unsettled and not all(graph) and not self._rounds_coarsely()
 
     @property
-    def wants_sensitivity(self) -> bool:
+    def is_unsettled(self) -> bool:
         """Whether outputs differ, and neither a node does nor what the source's runtime computes inaccurately."""
         return self.is_unexplained and self._settled(self._outputs(())) is None
 
     @property
     def wants_float32(self) -> bool:
         """Whether outputs differ by more than the source moves, no node does, and 16 bits round them."""
-        return self.is_unexplained and self._rounds_coarsely() and self._settled(self._outputs(())) is None
+        return self.is_unsettled and self._rounds_coarsely()
 
     @property
     def largest_error(self) -> float:

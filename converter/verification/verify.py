@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from converter.verification.by_layer.layers import layers_of
 from converter.verification.by_layer.result import is_refused, read_result
 from converter.verification.by_sample import sampled_axes
 from converter.verification.edges import Role, roles_of
+from converter.verification.facts import add_fact
 from converter.verification.inputs import other_inputs, verification_inputs
 from converter.verification.instrument import instrument
 from converter.verification.job import EDGES, RECORDED, RESULTS, TRANSLATED, Job, NodePlan, NoNodePlan, read_job
@@ -177,7 +177,7 @@ class _Verification:
             journal = Journal(job, self._translation, self._folder, journal.ending, self._run("nodes", job))
         if journal.only_graph_mode_differs and total <= SAMPLE and isinstance(job.nodes, NodePlan):
             journal = Journal(job, self._translation, self._folder, journal.ending, self._run("graph", job))
-        if journal.wants_sensitivity:
+        if journal.is_unsettled:
             journal = Journal(job, self._translation, self._folder, journal.ending, self._run("sensitivity", job))
         if journal.wants_float32 and not job.upcast:
             journal = self._in_float32(job, feeds, journal)
@@ -294,8 +294,7 @@ class _Verification:
         run(folder, "outputs", wide, self._count, self._clock, self._memory)
         found = Journal(wide, self._translation, folder, Ending(""))
         if found.same:
-            with (self._folder / RESULTS).open("a", encoding="utf-8") as results:
-                results.write(json.dumps({"float32": found.largest_error}) + "\n")
+            add_fact(self._folder / RESULTS, float32=found.largest_error)
         return Journal(job, self._translation, self._folder, journal.ending, self._ending)
 
     def _plan(self, step: int) -> NodePlan | NoNodePlan:

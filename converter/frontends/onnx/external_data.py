@@ -12,10 +12,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.errors import ModelLoadingError
-from converter.graph import proto_subgraphs
-
-_SMALL = 1024
-"""Bytes of a tensor that `with_small_data` reads: shapes and axes are among these."""
+from converter.graph import SMALL_TENSOR, proto_subgraphs
 
 
 def check_external_data(model: onnx.ModelProto, base_dir: Path) -> list[Path]:
@@ -111,12 +108,12 @@ def with_small_data(model: onnx.ModelProto, base_dir: Path) -> onnx.ModelProto:
 
     A tensor that cannot be read stays where it is: `check_external_data` says why, if the network needs it.
     """
-    if not any(size_of(tensor) <= _SMALL for tensor in _external_tensors(model)):
+    if not any(size_of(tensor) <= SMALL_TENSOR for tensor in _external_tensors(model)):
         return model
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     for tensor in _external_tensors(copy):
-        if size_of(tensor) > _SMALL:
+        if size_of(tensor) > SMALL_TENSOR:
             continue
         try:
             _checked(tensor.name, _place(tensor).get("location", ""), base_dir)

@@ -162,12 +162,12 @@ def _attention(known: Callable[..., Any], *args: Any, **options: Any) -> torch.T
     """
     given = dict(zip(_OF_ATTENTION, args, strict=False)) | options
     query, key, value = (given[name] for name in _OF_ATTENTION[:3])
-    mask, dropout, causal, grouped = (given.get(name) for name in _OF_ATTENTION[3:])
+    mask, dropout, causal = (given.get(name) for name in _OF_ATTENTION[3:])
+    grouped, scale = given.get("enable_gqa"), given.get("scale")
     if mask is None and not dropout and (query.dim() < 5 or causal or grouped):
         return known(*args, **options)  # type: ignore[no-any-return]
     if grouped:
         key, value = (each.repeat_interleave(query.shape[-3] // each.shape[-3], -3) for each in (key, value))
-    scale = given.get("scale")
     scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
     if causal:
         scores = scores + torch.full((query.shape[-2], key.shape[-2]), float("-inf"), dtype=query.dtype).triu(1)
@@ -182,7 +182,7 @@ def _masked_softmax(scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return torch.where(hidden, 0.0, torch.where(hidden, 0.0, scores).softmax(-1))
 
 
-_OF_ATTENTION = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "enable_gqa")
+_OF_ATTENTION = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
 """The parameters of `scaled_dot_product_attention` that may be given by position."""
 
 

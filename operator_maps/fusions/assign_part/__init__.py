@@ -28,7 +28,7 @@ def scattered(node: ir.Node, names: UniqueNames) -> bool:
     written = shape_of(updates)
     if firsts is None or written is None or len(written) != len(extents):
         return False
-    widths = [around(start, count, extent) for start, count, extent in zip(firsts, written, extents, strict=False)]
+    widths = [around(first, count, extent) for first, count, extent in zip(firsts, written, extents, strict=False)]
     if None in widths:
         raise NoMatch("it is not known how much stays behind what is written")
     rest = ((0, 0),) * (len(extents) - len(widths))
@@ -67,7 +67,7 @@ def one_written(node: ir.Node, names: UniqueNames) -> bool:
     others = [at for at in range(len(extents)) if at != axis]
     if attribute(node, "reduction") != "none" or written[axis] != 1 or any(written[at] != extents[at] for at in others):
         return False
-    own = around((place,), 1, extents[axis])
+    own = around(place, 1, extents[axis])
     if own is None:
         raise NoMatch("it is not known how much stays behind what is written")
     return _assign(node, names, data, updates, tuple(own if at == axis else (0, 0) for at in range(len(extents))))

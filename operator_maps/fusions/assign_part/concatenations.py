@@ -185,5 +185,5 @@ def _place_of(value: ir.Value, axis: int) -> Cut | None:
     extents, place = None if x is None else shape_of(x), numbers_of(index)
     if x is None or extents is None or index is None or place is None or shape_of(index) != ():
         return None
-    widths = around((place[0],), 1, extents[axis])
+    widths = around(place[0], 1, extents[axis])
     return None if widths is None or attribute(taken, "axis") % len(extents) != axis else Cut(x, axis, widths)

@@ -16,8 +16,8 @@ _VIEWS = frozenset({"Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Uns
 """What leaves a tensor filled with one number."""
 
 
-def starts(indices: ir.Value, data: ir.Value, extents: Sequence[object]) -> list[tuple[int, ...] | None] | None:
-    """For each indexed axis the first places along it, one or none for all of a free axis; None if they are others."""
+def starts(indices: ir.Value, data: ir.Value, extents: Sequence[object]) -> list[int | None] | None:
+    """For each indexed axis the first place along it, None for all of a free axis; None if they are others."""
     if indices.const_value is not None:
         return _starts_in(indices.const_value)
     joined, rank = indices.producer(), rank_of(indices)
@@ -25,7 +25,7 @@ def starts(indices: ir.Value, data: ir.Value, extents: Sequence[object]) -> list
         return None
     if len(joined.inputs) != rank - 1:
         return None
-    found: list[tuple[int, ...] | None] = []
+    found: list[int | None] = []
     for axis, value in enumerate(joined.inputs):
         places = _places(value, axis, rank - 1)
         if places is None:
@@ -38,11 +38,11 @@ def starts(indices: ir.Value, data: ir.Value, extents: Sequence[object]) -> list
             continue
         if not numbers.size or not np.array_equal(numbers, np.arange(numbers[0], numbers[0] + numbers.size)):
             return None
-        found.append((int(numbers[0]),))
+        found.append(int(numbers[0]))
     return found
 
 
-def _starts_in(tensor: ir.TensorProtocol) -> list[tuple[int, ...] | None] | None:
+def _starts_in(tensor: ir.TensorProtocol) -> list[int | None] | None:
     """The first places of constant indices that fill a rectangle."""
     if tensor.size > _LARGEST or not tensor.size:
         return None
@@ -51,7 +51,7 @@ def _starts_in(tensor: ir.TensorProtocol) -> list[tuple[int, ...] | None] | None
         return None
     first = places[(0,) * (places.ndim - 1)]
     grid = np.moveaxis(np.indices(places.shape[:-1]), 0, -1) + first
-    return [(int(number),) for number in first] if np.array_equal(grid, places) else None
+    return [int(number) for number in first] if np.array_equal(grid, places) else None
 
 
 def _places(value: ir.Value | None, axis: int, rank: int) -> ir.Value | None:
@@ -114,11 +114,13 @@ def equal_places(indices: ir.Value | None) -> int | None:
     return int(places[0]) if (places == places[0]).all() else None
 
 
-def around(start: tuple[int, ...] | None, count: object, extent: object) -> tuple[int, int] | None:
-    """How much stays before and behind what is written along an axis; None if that is not known."""
-    if start is None:
+def around(first: int | None, count: object, extent: object) -> tuple[int, int] | None:
+    """How much stays before and behind what is written along an axis from its first place on; None if it is not known.
+
+    Nothing stays where all of a free axis is written, so that there is no first place.
+    """
+    if first is None:
         return 0, 0
-    (first,) = start
     if not isinstance(count, int) or not isinstance(extent, int):
         return None
     first += extent if first < 0 else 0
